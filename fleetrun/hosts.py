@@ -1,0 +1,165 @@
+"""What a host is: frozen, picklable data with every default applied. Layer 1 of the road.
+
+An inventory makes `Host`s; nothing further down the road fills in a missing value.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import getpass
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleetrun.errors import InventoryError
+
+DEFAULT_PORT = 22
+DEFAULT_KNOWN_HOSTS = ("~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts")
+"""Where ssh(1) looks by default: UserKnownHostsFile, then GlobalKnownHostsFile (ssh_config(5))."""
+
+DEFAULT_CONNECT_TIMEOUT_S = 10.0
+DEFAULT_LOGIN_TIMEOUT_S = 30.0
+MAX_NAME_LENGTH = 255
+"""RFC 1035, section 2.3.4: a domain name has at most 255 octets."""
+
+_MAX_PORT = 65535
+_SHELL_CHARACTERS = ";&|<>`$\\'\"!*?#,(){}"
+"""What a shell or a known_hosts file gives a meaning: not in a host's name or address."""
+
+
+class HostKeyPolicy(enum.StrEnum):
+    """What to do with a host key that known_hosts does not vouch for."""
+
+    STRICT = "strict"
+    """Refuse an unknown key and a changed one."""
+    ACCEPT_NEW = "accept-new"
+    """Write an unknown key to the first known_hosts file; refuse a changed one."""
+    OFF = "off"
+    """Look at nothing. Anyone between here and the host can read and change everything."""
+
+
+class Secret:
+    """A password or passphrase that prints as `***`, also in reprs, logs and tracebacks.
+
+    Picklable, so that it reaches worker processes; compares by value. `reveal()` is the only way
+    to the text.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
+        return (Secret, (self._text,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One host, ready to be connected to. Immutable; safe to share between threads; picklable.
+
+    Attributes:
+        name: what the user calls it, unique within a fleet; the prefix of its output.
+        address: host name or IP address that is dialled; the name when it was not given.
+        port: 1 to 65535.
+        user: the login name; that of the calling user when it was not given.
+        password: for password login; None means that none is offered.
+        private_key: file of the key to log in with; None means the agent and the usual files.
+        known_hosts: files that vouch for host keys, in order; `~` is expanded when they are read.
+        host_keys: what to do with a key that they do not vouch for.
+        connect_timeout_s: seconds for resolve, connect, banner and key exchange together.
+        login_timeout_s: seconds for authentication and the opening of a channel together.
+        command_timeout_s: seconds for a command or transfer; None means no limit.
+        groups: names of the groups it is in, outermost first.
+        vars: its other inventory variables, as they were written.
+        sources: where each value came from (`hosts.yaml:12`, `--user`, `default`), by field name.
+
+    Raises `InventoryError` when a value cannot be used; the message has no place in it, which the
+    inventory loader adds.
+    """
+
+    name: str
+    address: str = ""
+    port: int = DEFAULT_PORT
+    user: str = ""
+    password: Secret | None = None
+    private_key: str | None = None
+    known_hosts: tuple[str, ...] = DEFAULT_KNOWN_HOSTS
+    host_keys: HostKeyPolicy = HostKeyPolicy.STRICT
+    connect_timeout_s: float = DEFAULT_CONNECT_TIMEOUT_S
+    login_timeout_s: float = DEFAULT_LOGIN_TIMEOUT_S
+    command_timeout_s: float | None = None
+    groups: tuple[str, ...] = ()
+    vars: Mapping[str, object] = field(default_factory=dict, hash=False)
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_word("host name", self.name, forbidden=_SHELL_CHARACTERS)
+        if not self.address:
+            object.__setattr__(self, "address", self.name)
+        check_word("address", self.address, forbidden=_SHELL_CHARACTERS)
+        if not 1 <= self.port <= _MAX_PORT:
+            raise InventoryError(
+                f"host {self.name!r}: port {self.port} is not between 1 and {_MAX_PORT}"
+            )
+        if not self.user:
+            object.__setattr__(self, "user", current_user())
+        check_word("user", self.user)
+        for what in ("connect_timeout_s", "login_timeout_s", "command_timeout_s"):
+            seconds = getattr(self, what)
+            if seconds is not None and not 0 < seconds < float("inf"):
+                raise InventoryError(
+                    f"host {self.name!r}: {what} must be a positive number of seconds"
+                )
+
+    @property
+    def key_files(self) -> tuple[Path, ...]:
+        """The known_hosts files with `~` expanded, in order; they need not exist."""
+        return tuple(Path(path).expanduser() for path in self.known_hosts)
+
+
+@functools.cache
+def current_user() -> str:
+    """Return the login name of the calling user; raises `InventoryError` when it has none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError) as error:  # 3.13 raises OSError alone
+        raise InventoryError("this account has no login name; give one with --user") from error
+
+
+def check_word(what: str, text: str, *, forbidden: str = "") -> None:
+    """Raise `InventoryError` unless text can be used as a name.
+
+    Refused are: nothing, more than 255 characters, a leading `-` (it would read as an option),
+    white space, control and format characters (a terminal would obey them), and any of the
+    forbidden ones.
+    """
+    if not text:
+        raise InventoryError(f"the {what} is empty")
+    if len(text) > MAX_NAME_LENGTH:
+        raise InventoryError(
+            f"the {what} {text[:40]!r}… has {len(text)} characters; {MAX_NAME_LENGTH} are allowed"
+        )
+    if text.startswith("-"):
+        raise InventoryError(f"the {what} {text!r} begins with '-', as an option does")
+    for char in text:
+        if char in forbidden or unicodedata.category(char)[0] in "CZ":
+            raise InventoryError(f"the {what} {text!r} has {char!r} in it, which is not allowed")

@@ -1,0 +1,156 @@
+"""One job on one host, and the one place where an outcome is decided. Layer 4 of the road.
+
+Job ─► run_job ─► Result
+          │
+          ├─ connect (phases resolve … auth)
+          └─ operation.perform (phases session … transfer)
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+from fleetrun.errors import Cancelled, DeadlinePassed, Refused, SessionError
+from fleetrun.events import Emit, PhaseReached
+from fleetrun.hosts import Host
+from fleetrun.operations import Ending, Exec, Interrupted, Operation
+from fleetrun.results import Outcome, Phase, Result
+from fleetrun.session import Cancel, Connect
+
+log = logging.getLogger(__name__)
+
+_HANDED_OVER = frozenset({Phase.EXEC, Phase.RUN, Phase.TRANSFER})
+"""Phases in which the work may have begun on the host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One operation on one host: frozen, picklable, plain data."""
+
+    host: Host
+    operation: Operation
+
+
+class PhaseClock:
+    """Records which phase a host is in and how long it spent in each. Used by one thread."""
+
+    def __init__(self, host: str, emit: Emit) -> None:
+        self._host = host
+        self._emit = emit
+        self._entered_at_s = self.started_at_s = time.monotonic()
+        self.phase: Phase | None = None
+        self.seconds: dict[Phase, float] = {}
+
+    def enter(self, phase: Phase) -> None:
+        """Leave the current phase, if there is one, for this one."""
+        now = self._leave()
+        self.phase = phase
+        self._emit(PhaseReached(host=self._host, phase=phase, at_s=now))
+
+    def stop(self) -> float:
+        """Leave the current phase for good and return the seconds since the start."""
+        return self._leave() - self.started_at_s
+
+    def _leave(self) -> float:
+        now = time.monotonic()
+        if self.phase is not None:
+            spent = self.seconds.get(self.phase, 0.0)
+            self.seconds[self.phase] = spent + now - self._entered_at_s
+        self._entered_at_s = now
+        return now
+
+
+def run_job(job: Job, connect: Connect, emit: Emit, cancel: Cancel) -> Result:
+    """Do one job on one host and return what happened, whatever happened.
+
+    Emits the phases and the output; `Started` and `Finished` are the executor's. A host's failure
+    is a result. So is a bug in fleetrun, that no host may lose its result: it is reported as a
+    bug, and its traceback goes to the debug log.
+    """
+    clock = PhaseClock(job.host.name, emit)
+    ending, error = _attempt(job, connect, clock, emit, cancel)
+    seconds = clock.stop()
+    verdict = _judge(clock.phase, ending, error)
+    return Result(
+        host=job.host.name,
+        outcome=verdict.outcome,
+        phase=clock.phase,
+        exit_status=ending.exit_status,
+        signal=ending.signal,
+        stdout=ending.stdout,
+        stderr=ending.stderr,
+        stdout_bytes=ending.stdout_bytes,
+        stderr_bytes=ending.stderr_bytes,
+        may_still_run=verdict.may_still_run and isinstance(job.operation, Exec),
+        error=verdict.error,
+        phase_seconds=clock.seconds,
+        started_at_s=clock.started_at_s,
+        seconds=seconds,
+        attempts=1,
+        files=ending.files,
+    )
+
+
+def _attempt(
+    job: Job, connect: Connect, clock: PhaseClock, emit: Emit, cancel: Cancel
+) -> tuple[Ending, SessionError | None]:
+    """Connect and perform; return how far the operation came and what stopped it, if anything."""
+    try:
+        session = connect(job.host, clock.enter, cancel)
+        try:
+            return job.operation.perform(job.host, session, emit), None
+        finally:
+            session.close()
+    except Interrupted as interrupted:
+        return interrupted.so_far, interrupted.error
+    except SessionError as error:
+        return Ending(), error
+    except Exception as bug:  # the one edge of a job: a bug must not cost the host its result
+        log.exception("bug while working on %s", job.host.name)
+        sentence = f"a bug in fleetrun, please report it: {type(bug).__name__}: {bug}"
+        return Ending(), SessionError(sentence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    outcome: Outcome
+    error: str | None = None
+    may_still_run: bool = False
+
+
+def _judge(phase: Phase | None, ending: Ending, error: SessionError | None) -> _Verdict:
+    """Decide the outcome from the phase that was reached, never from an error's text."""
+    if error is not None:
+        return _judge_error(phase, error)
+    if ending.refused is not None:
+        return _Verdict(outcome=Outcome.FAILED, error=ending.refused)
+    if ending.signal is not None:
+        return _Verdict(outcome=Outcome.FAILED, error=ending.note or f"killed by {ending.signal}")
+    if ending.exit_status is not None:
+        if ending.exit_status == 0:
+            return _Verdict(outcome=Outcome.OK, error=ending.note)
+        return _Verdict(
+            outcome=Outcome.FAILED, error=ending.note or f"exit status {ending.exit_status}"
+        )
+    if phase is Phase.TRANSFER:
+        return _Verdict(outcome=Outcome.OK)
+    return _Verdict(
+        outcome=Outcome.LOST,
+        error=ending.note or "the host ended the session without saying how the command ended",
+        may_still_run=True,
+    )
+
+
+def _judge_error(phase: Phase | None, error: SessionError) -> _Verdict:
+    handed_over = phase in _HANDED_OVER
+    if isinstance(error, Refused):
+        refused = Outcome.FAILED if phase is Phase.TRANSFER else Outcome.UNREACHABLE
+        return _Verdict(outcome=refused, error=str(error))
+    if isinstance(error, Cancelled) and not handed_over:
+        return _Verdict(outcome=Outcome.NOT_RUN, error=str(error))
+    if isinstance(error, DeadlinePassed) and handed_over:
+        return _Verdict(outcome=Outcome.TIMEOUT, error=str(error), may_still_run=True)
+    outcome = Outcome.LOST if handed_over else Outcome.UNREACHABLE
+    return _Verdict(outcome=outcome, error=str(error), may_still_run=handed_over)

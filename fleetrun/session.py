@@ -1,0 +1,146 @@
+"""What an operation may ask of a connected host, and how a connection is made. Layer 2 of the road.
+
+`fleetrun.ssh` implements these protocols over paramiko; `fleetrun.testing` implements them in
+memory. Nothing below this line of the road knows which it is talking to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from fleetrun.hosts import Host
+from fleetrun.results import Phase, Stream
+
+OnPhase = Callable[[Phase], None]
+"""Told of each phase as it is entered, by the thread that runs the session."""
+
+OnOutput = Callable[[Stream, bytes], None]
+"""Given each piece of output as it arrives, by the thread that runs the session."""
+
+
+class Cancel:
+    """A run's stop button: pressed once, from any thread; seen by every wait of every session.
+
+    `fileno()` becomes readable when it is pressed and stays so, so that a wait on a socket can
+    wait on it too (one descriptor pair for a whole run, not one a session). It takes no lock, so
+    that a signal handler may press it. Close it when the run is over.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._pressed = False
+
+    def press(self) -> None:
+        """Cancel the run. Does nothing the second time, or after `close`."""
+        if not self._pressed and self._writer >= 0:
+            self._pressed = True
+            os.write(self._writer, b"x")
+
+    @property
+    def pressed(self) -> bool:
+        """Whether the run was cancelled."""
+        return self._pressed
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when the run is cancelled."""
+        return self._reader
+
+    def close(self) -> None:
+        """Give the descriptors back. No session of the run may be waiting any more."""
+        reader, writer = self._reader, self._writer
+        self._reader = self._writer = -1
+        if writer >= 0:
+            os.close(reader)
+            os.close(writer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandEnd:
+    """How a remote command ended, as far as it was seen.
+
+    Attributes:
+        exit_status: the status that the server sent; None when it sent none.
+        signal: name of the signal that ended the command, without SIG; None when there was none.
+        note: a sentence for the user about an end that was unusual; None otherwise.
+    """
+
+    exit_status: int | None = None
+    signal: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileInfo:
+    """What a server says of a path: size in bytes, permission bits; None where it does not say."""
+
+    size_bytes: int | None
+    mode: int | None
+    is_folder: bool
+
+
+class RemoteFiles(Protocol):
+    """The files of one host, over one channel. Used by one thread; closed by who opened it.
+
+    Paths are the server's: `/` separates, relative ones start at the login folder. Every method
+    raises `Refused` when the server says no, in its words, and `DeadlinePassed`, `ConnectionLost`
+    or `Cancelled` when it does not get to answer.
+    """
+
+    def info(self, path: str) -> FileInfo | None:
+        """Return what there is at the path, links followed; None when there is nothing."""
+
+    def write(self, path: str, pieces: Iterable[bytes], *, mode: int) -> int:
+        """Create the file, which must not exist, write the pieces and return the bytes written.
+
+        Returns only when the server has confirmed every single write and the closing.
+        """
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield the file's content in order, until the server says that it has ended."""
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename source to target in one step; an existing target is replaced."""
+
+    def remove(self, path: str) -> None:
+        """Remove the file."""
+
+    def close(self) -> None:
+        """Close the channel; safe to call twice."""
+
+
+class Session(Protocol):
+    """One logged-in connection to one host. Used by one thread at a time; `close` ends it."""
+
+    def run(
+        self, command: str, *, stdin: bytes, on_output: OnOutput, timeout_s: float | None
+    ) -> CommandEnd:
+        """Run the command, feed it stdin then EOF, and return when it has ended.
+
+        Output goes to `on_output` as it comes. Enters the phases session, exec and run; once exec
+        is entered, the command counts as handed over. Raises `Refused` when the server will not
+        run it (so that it did not run), `DeadlinePassed` after timeout_s seconds, `ConnectionLost`
+        or `Cancelled`.
+        """
+
+    def files(self, *, timeout_s: float | None) -> RemoteFiles:
+        """Open the host's files, with one deadline for all that is done with them.
+
+        Enters the phases session and transfer. Raises `Refused` when the host serves no files.
+        """
+
+    def close(self) -> None:
+        """End the connection; safe to call twice. Never raises."""
+
+
+class Connect(Protocol):
+    """Makes sessions. Picklable, so that worker processes can make their own."""
+
+    def __call__(self, host: Host, on_phase: OnPhase, cancel: Cancel) -> Session:
+        """Connect and log in, entering the phases from resolve to auth.
+
+        Raises `ConnectError` (or a subclass), `DeadlinePassed`, `ConnectionLost` or `Cancelled`.
+        """

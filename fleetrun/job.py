@@ -20,6 +20,7 @@ from fleetrun.results import Outcome, Phase, Result
 from fleetrun.session import Cancel, Connect
 
 log = logging.getLogger(__name__)
+logging.getLogger("fleetrun").addHandler(logging.NullHandler())  # nothing on the terminal unasked
 
 _HANDED_OVER = frozenset({Phase.EXEC, Phase.RUN, Phase.TRANSFER})
 """Phases in which the work may have begun on the host."""

@@ -1,0 +1,56 @@
+"""From a host to a logged-in session, step by step, each under its deadline.
+
+dial ─► handshake ─► host key ─► login ─► SshSession
+resolve, connect   banner, kex   hostkey     auth
+"""
+
+from __future__ import annotations
+
+from fleetrun.hosts import Host
+from fleetrun.results import Phase
+from fleetrun.session import Cancel, OnPhase
+from fleetrun.ssh.dial import dial
+from fleetrun.ssh.gate import handshake_slot
+from fleetrun.ssh.hostkeys import HostKey, check_host_key, offered_key_types
+from fleetrun.ssh.login import log_in
+from fleetrun.ssh.session import SshSession
+from fleetrun.ssh.transport import Transport, host_key_algorithms
+from fleetrun.ssh.wire import Deadline, Wire
+
+_ALIVE_INTERVAL_S = 15.0
+_ALIVE_COUNT = 3
+"""A dead peer is noticed within 45 s: ssh_config(5)'s ServerAliveCountMax, and an interval."""
+
+
+def connect(host: Host, on_phase: OnPhase, cancel: Cancel) -> SshSession:
+    """Connect and log in to the host; the caller closes the session.
+
+    Raises what `fleetrun.session.Connect` says. No credential is sent before the host's key has
+    been checked.
+    """
+    deadline = Deadline.after(
+        host.connect_timeout_s,
+        f"not connected within {host.connect_timeout_s:g} s (-T, --connect-timeout)",
+    )
+    with handshake_slot((host.address, host.port), deadline, cancel):
+        wire = Wire(dial(host, on_phase, deadline, cancel), deadline=deadline, cancel=cancel)
+        try:
+            return _log_in_over(wire, host, on_phase)
+        except BaseException:
+            wire.close()
+            raise
+
+
+def _log_in_over(wire: Wire, host: Host, on_phase: OnPhase) -> SshSession:
+    transport = Transport(wire, key_types=offered_key_types(host, host_key_algorithms()))
+    transport.handshake(on_phase)
+    on_phase(Phase.HOSTKEY)
+    key = transport.host_key
+    check_host_key(host, HostKey(key_type=key.get_name(), blob=key.asbytes()))
+    on_phase(Phase.AUTH)
+    wire.deadline = Deadline.after(
+        host.login_timeout_s, f"not logged in within {host.login_timeout_s:g} s"
+    )
+    log_in(transport, host)
+    transport.watch_for_silence(_ALIVE_INTERVAL_S, _ALIVE_COUNT)
+    return SshSession(transport, wire, host, on_phase)

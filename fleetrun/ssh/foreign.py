@@ -1,0 +1,79 @@
+"""paramiko, imported cheaply, and its errors made ours: the one place where they meet.
+
+Importing paramiko imports `invoke`, which it wants for `Match exec` alone and we never use: 0.1 of
+its 0.24 s. A lazy loader leaves the import to the first attribute that anybody asks of it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import sys
+
+from fleetrun.errors import ConnectError, ConnectionLost, SessionError
+
+
+def _make_lazy(name: str) -> None:
+    if name in sys.modules:
+        return
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        return
+    loader = importlib.util.LazyLoader(spec.loader)
+    spec.loader = loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    loader.exec_module(module)
+
+
+_make_lazy("invoke")
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+from paramiko import ssh_exception  # noqa: E402 (after the lines that make it cheap)
+
+INCOMPATIBLE = (ssh_exception.IncompatiblePeer,)
+"""We share no algorithm or protocol version with the host."""
+
+BROKEN = (
+    ssh_exception.SSHException,
+    ssh_exception.MessageOrderError,
+    ssh_exception.ChannelException,
+    ssh_exception.PasswordRequiredException,
+    ssh_exception.ProxyCommandFailure,
+    ssh_exception.BadHostKeyException,
+)
+"""The host, or something on the way, broke the protocol."""
+
+LOGIN_ANSWERS = (
+    ssh_exception.AuthenticationException,
+    ssh_exception.BadAuthenticationType,
+    ssh_exception.PartialAuthentication,
+    ssh_exception.UnableToAuthenticate,
+)
+"""Answers to a login request; `fleetrun.ssh.login` takes them before they get here."""
+
+NEVER_RAISED = (
+    ssh_exception.NoValidConnectionsError,
+    ssh_exception.ConfigParseError,
+    ssh_exception.CouldNotCanonicalize,
+)
+"""Raised by parts of paramiko that we do not use (its client and its config reader)."""
+
+
+def session_error(error: Exception) -> SessionError:
+    """Return the error of ours that stands for one that came out of paramiko or the socket.
+
+    An error that is ours already is returned as it is. Anything unknown is a bug and is raised.
+    """
+    if isinstance(error, SessionError):
+        return error
+    if isinstance(error, INCOMPATIBLE):
+        return ConnectError(str(error))
+    if isinstance(error, EOFError):
+        return ConnectionLost("the host closed the connection")
+    if isinstance(error, BROKEN):
+        return ConnectionLost(f"the SSH protocol was broken: {error}")
+    if isinstance(error, OSError):
+        return ConnectionLost((error.strerror or str(error)).lower())
+    raise error

@@ -1,0 +1,392 @@
+"""SSH's transport and channels, pumped by the thread that uses them.
+
+    Wire ─► Packets ─► Transport.pump ─┬─► key exchange, login      (paramiko's own handlers)
+                                       └─► Channel.take ─► consumer (ours: no pipe, no condition)
+
+paramiko gives every connection a thread that reads and hands over. Here there is none: whoever
+waits for something calls `pump_until`, which reads packets and dispatches them until it has
+happened. Half the threads, no hand-over, and the wire's deadline ends every wait.
+
+What is overridden of paramiko is pinned by name in `tests/unit/ssh/test_paramiko_names.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fleetrun.errors import ConnectError, ConnectionLost, Refused
+from fleetrun.results import Phase
+from fleetrun.session import OnPhase
+from fleetrun.ssh.channel import CHANNEL_MESSAGES, DATA_PACKET_BYTES, WINDOW_BYTES, Channel
+from fleetrun.ssh.foreign import INCOMPATIBLE, session_error
+from fleetrun.ssh.messages import build_message
+from fleetrun.ssh.packets import ClosedEarly, Packets
+from fleetrun.ssh.wire import Wire
+
+import paramiko  # isort: skip (foreign makes it cheap, and must come first)
+from paramiko import common
+from paramiko.auth_handler import AuthOnlyHandler
+from paramiko.message import Message
+from paramiko.ssh_exception import AuthenticationException
+from paramiko.transport import ServiceRequestingTransport
+
+log = logging.getLogger(__name__)
+
+_MAX_BANNER_LINES = 1024
+"""Lines that a server may say before its version, as OpenSSH has it."""
+
+_DISCONNECT_BY_APPLICATION = 11
+"""RFC 4253, section 11.1."""
+
+_KEX_METHOD_MESSAGES = range(30, 42)
+"""Numbers that belong to the key exchange method in use (RFC 4253, section 12)."""
+
+
+class Login(AuthOnlyHandler):
+    """paramiko's login requests, waiting by pumping.
+
+    Attributes:
+        allowed: the methods that the server named when it last refused one; None before that.
+    """
+
+    allowed: list[str] | None = None
+
+    def wait_for_response(self, event: Any) -> list[str]:  # noqa: ANN401 (paramiko's signature)
+        """Return [] when logged in; raise the server's answer as paramiko understood it."""
+        self.transport.pump_until(event.is_set)
+        if self.is_authenticated():
+            return []
+        raise self.transport.get_exception() or AuthenticationException("refused")
+
+    def _parse_userauth_failure(self, m: Message) -> None:
+        self.allowed = m.get_list()
+        m.rewind()
+        super()._parse_userauth_failure(m)
+
+
+class Transport(ServiceRequestingTransport):
+    """One SSH connection, client side. Used by one thread at a time; never started as a thread.
+
+    Args:
+        wire: the connection; closed by `close`.
+        key_types: host key algorithms to offer, best first.
+
+    Attributes:
+        server_lines: what the server said before its version.
+        disconnect_reason: what it said when it disconnected; None when it did not.
+        host_key_blob: the host's public key, once the key exchange is done.
+    """
+
+    _CLIENT_ID = "fleetrun"
+    _expected_packet: tuple[int, ...]
+    auth_handler: Login | None
+    _preferred_ciphers = (
+        "aes128-gcm@openssh.com",
+        "aes256-gcm@openssh.com",
+        "aes128-ctr",
+        "aes192-ctr",
+        "aes256-ctr",
+    )
+    _preferred_macs = (
+        "hmac-sha2-256-etm@openssh.com",
+        "hmac-sha2-512-etm@openssh.com",
+        "hmac-sha2-256",
+        "hmac-sha2-512",
+    )
+    _preferred_kex = tuple(
+        sorted(paramiko.Transport._preferred_kex, key=lambda name: "25519-sha256@" not in name)  # noqa: SLF001
+    )
+    """curve25519 first: the cheapest that every server of the last ten years has."""
+
+    def __init__(self, wire: Wire, *, key_types: Sequence[str] = ()) -> None:
+        super().__init__(wire, packetizer_class=Packets)
+        self._wire = wire
+        self._offered_key_types = tuple(key_types) or super().preferred_keys
+        self._open_channels: dict[int, Channel] = {}
+        self._next_channel_id = 0
+        self.server_lines: list[str] = []
+        self.disconnect_reason: str | None = None
+        self._handler_table[common.MSG_CHANNEL_OPEN_SUCCESS] = self._take_opened
+        self._handler_table[common.MSG_CHANNEL_OPEN_FAILURE] = self._take_not_opened
+        self._alive_asked = 0
+        self._held_back: list[Message] = []
+        self._offer: dict[str, list[str]] = {}
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """The host key algorithms that are offered, best first."""
+        return self._offered_key_types
+
+    def _log(self, level: int, msg: object, *args: object) -> None:
+        """Log for the debug log alone: paramiko calls this several hundred times a login."""
+        if log.isEnabledFor(level):
+            log.log(level, "%s", msg if not args else str(msg) % args)
+
+    # --- from the version exchange to the keys -------------------------------------------------
+
+    def handshake(self, on_phase: OnPhase) -> None:
+        """Exchange versions and keys, entering the phases banner and kex.
+
+        Raises `ConnectError` when the server speaks no SSH that we do.
+        """
+        self.active = True
+        on_phase(Phase.BANNER)
+        self.packetizer.write_all(f"{self.local_version}\r\n".encode())
+        self._check_banner()
+        on_phase(Phase.KEX)
+        self._send_kex_init()
+        self._expect_packet(common.MSG_KEXINIT)
+        self.pump_until(lambda: self.initial_kex_done)
+
+    def _check_banner(self) -> None:
+        """Read lines until the server's version comes, keeping what it says before."""
+        for _ in range(_MAX_BANNER_LINES):
+            try:
+                line = self.packetizer.read_line().decode("utf-8", "replace")
+            except ClosedEarly as early:
+                said = [*self.server_lines, early.said.decode("utf-8", "replace")]
+                raise ConnectError(_no_version("it closed the connection", said)) from None
+            if line.startswith("SSH-"):
+                self.remote_version = line
+                self._check_version(line)
+                return
+            if line.startswith(("HTTP/", "220 ", "<")):
+                raise ConnectError(f"not an SSH server: it says {line[:100]!r}")
+            self.server_lines.append(line)
+        raise ConnectError(_no_version("it went on and on", self.server_lines))
+
+    def _check_version(self, line: str) -> None:
+        version = line.split("-", 2)[1:2]
+        if version not in (["2.0"], ["1.99"]):
+            raise ConnectError(f"it speaks {line[:100]!r}, and only SSH 2.0 is spoken here")
+
+    def _really_parse_kex_init(
+        self,
+        m: Message,
+        ignore_first_byte: bool = False,  # noqa: FBT001, FBT002 (theirs)
+    ) -> dict[str, list[str]]:
+        parsed: dict[str, list[str]] = super()._really_parse_kex_init(m, ignore_first_byte)
+        if not ignore_first_byte:
+            self._offer = {
+                kind: list(names) for kind, names in parsed.items() if kind[-4:] == "list"
+            }
+        return parsed
+
+    def _negotiate_keys(self, m: Message) -> None:
+        try:
+            super()._negotiate_keys(m)
+        except INCOMPATIBLE as error:
+            raise ConnectError(self._disagreement()) from error
+
+    def _disagreement(self) -> str:
+        """Name both sides' lists of the first kind of algorithm that we share none of."""
+        ours = {
+            "key exchange": ("kex_algo_list", self.preferred_kex),
+            "host key": ("server_key_algo_list", self.preferred_keys),
+            "cipher": ("server_encrypt_algo_list", self.preferred_ciphers),
+            "MAC": ("server_mac_algo_list", self.preferred_macs),
+            "compression": ("server_compress_algo_list", self.preferred_compression),
+        }
+        for what, (kind, mine) in ours.items():
+            theirs = self._offer.get(kind, [])
+            if not set(theirs) & set(mine):
+                return f"no common {what}: it offers {','.join(theirs)}; we offer {','.join(mine)}"
+        return "no common algorithm"
+
+    # --- the pump ------------------------------------------------------------------------------
+
+    def pump_until(self, happened: Callable[[], bool]) -> None:
+        """Read and dispatch packets until happened() is true.
+
+        Raises `ConnectionLost`, `DeadlinePassed` or `Cancelled` when something else comes first.
+        """
+        while not happened():
+            self.pump()
+
+    def pump(self) -> None:
+        """Read one packet, waiting for it, and dispatch it."""
+        try:
+            if self.packetizer.need_rekey() and not self.in_kex:
+                self._send_kex_init()
+            number, message = self.packetizer.read_message()
+            self._alive_asked = 0
+            self._dispatch(number, message)
+        except EOFError:
+            self.active = False
+            raise ConnectionLost(self.closing_words()) from None
+        except Exception as error:
+            self.active = False
+            ours = session_error(error)
+            if ours is error:
+                raise
+            raise ours from error
+
+    def closing_words(self) -> str:
+        """Return a sentence on the connection's end, with the server's own words if it had any."""
+        sentence = "the host closed the connection"
+        if self.disconnect_reason is not None:
+            return f"{sentence}: {self.disconnect_reason}"
+        return sentence
+
+    def _dispatch(self, number: int, message: Message) -> None:
+        channel_handler = CHANNEL_MESSAGES.get(number)
+        if channel_handler is not None and not self._expected_packet:
+            self._dispatch_to_channel(channel_handler, message)
+        elif number in {common.MSG_IGNORE, common.MSG_DEBUG}:
+            self._enforce_strict_kex(number)
+        elif number == common.MSG_DISCONNECT:
+            self._take_disconnect(message)
+        elif self._expected_packet and number not in self._expected_packet:
+            raise ConnectionLost(
+                f"it sent message {number} where only {self._expected_packet} may come"
+            )
+        elif self._expected_packet and number in _KEX_METHOD_MESSAGES:
+            self._expected_packet = ()
+            self.kex_engine.parse_next(number, message)
+        else:
+            self._expected_packet = ()
+            self._dispatch_to_handler(number, message)
+
+    def _dispatch_to_handler(self, number: int, message: Message) -> None:
+        login = self.auth_handler
+        login_table = {} if login is None else login._handler_table  # noqa: SLF001
+        handler = self._handler_table.get(number) or login_table.get(number)
+        if handler is not None:
+            handler(message)
+        elif number != common.MSG_UNIMPLEMENTED:
+            self._send_message(build_message(common.MSG_UNIMPLEMENTED, message.seqno))
+
+    def _dispatch_to_channel(
+        self, handler: Callable[[Channel, Message], None], message: Message
+    ) -> None:
+        channel = self._open_channels.get(message.get_int())
+        if channel is not None:
+            handler(channel, message)
+            return
+        raise ConnectionLost("it sent data for a channel that was never opened")
+
+    def _take_disconnect(self, message: Message) -> None:
+        message.get_int()
+        self.disconnect_reason = message.get_text() or "without a reason"
+        raise EOFError
+
+    # --- sending -------------------------------------------------------------------------------
+
+    def send_message(self, data: Message) -> None:
+        """Send, or hold it back until a key exchange has ended (RFC 4253, section 7.1).
+
+        Holding back never waits, so that a handler within the pump may send.
+        """
+        if self.in_kex:
+            self._held_back.append(data)
+        else:
+            self._send_message(data)
+
+    def _parse_newkeys(self, m: Message) -> None:
+        super()._parse_newkeys(m)
+        while self._held_back and not self.in_kex:
+            self._send_message(self._held_back.pop(0))
+
+    # --- login ---------------------------------------------------------------------------------
+
+    def ensure_session(self) -> None:
+        """Ask for the login service, once, without waiting for the answer.
+
+        The login request follows in the same breath: one round trip less, and every server that
+        was tried takes it (OpenSSH, dropbear, tinysshd, asyncssh, x/crypto/ssh).
+        """
+        if self.auth_handler is None:
+            self._send_message(build_message(common.MSG_SERVICE_REQUEST, "ssh-userauth"))
+            self.auth_handler = Login(self)
+
+    # --- staying alive -------------------------------------------------------------------------
+
+    def watch_for_silence(self, interval_s: float, count: int) -> None:
+        """Ask a silent host for a sign of life, and give up after count questions without one."""
+
+        def ask() -> None:
+            if self._alive_asked >= count:
+                raise ConnectionLost(
+                    f"no sign of life for {interval_s * count:.0f} s: the host or the way is dead"
+                )
+            self._alive_asked += 1
+            if not self.in_kex:
+                self._send_message(
+                    build_message(common.MSG_GLOBAL_REQUEST, "keepalive@openssh.com", True)
+                )
+
+        self._wire.silence_s = interval_s
+        self._wire.on_silence = ask
+
+    # --- channels ------------------------------------------------------------------------------
+
+    def open_channel_for(self, take: Callable[[int, bytes], None]) -> Channel:
+        """Open a session channel and wait for it; what it receives goes to take(kind, data).
+
+        Kind is 0 for data and else the extended data's type (1 is stderr). Raises `Refused` with
+        the server's words when it will not open one.
+        """
+        channel = Channel(self, self._next_channel_id, take)
+        self._next_channel_id += 1
+        self._open_channels[channel.local_id] = channel
+        self.send_message(
+            build_message(
+                common.MSG_CHANNEL_OPEN,
+                "session",
+                channel.local_id,
+                WINDOW_BYTES,
+                DATA_PACKET_BYTES,
+            )
+        )
+        self.pump_until(lambda: channel.opened or channel.refused is not None)
+        if channel.refused is not None:
+            raise Refused(f"the host opens no session: {channel.refused}")
+        return channel
+
+    def forget_channel(self, channel: Channel) -> None:
+        """Take a channel that both sides have closed off the table."""
+        self._open_channels.pop(channel.local_id, None)
+
+    def _take_opened(self, message: Message) -> None:
+        channel = self._open_channels.get(message.get_int())
+        if channel is None:
+            raise ConnectionLost("it opened a channel that nobody asked for")
+        channel.remote_id = message.get_int()
+        channel.send_window = message.get_int()
+        channel.send_packet = message.get_int()
+        channel.opened = True
+
+    def _take_not_opened(self, message: Message) -> None:
+        channel = self._open_channels.pop(message.get_int(), None)
+        if channel is not None:
+            code = message.get_int()
+            words = message.get_text()
+            channel.refused = words or f"code {code} (RFC 4254, section 5.1)"
+
+    def say_goodbye(self) -> None:
+        """Close what is open and tell the host that we leave; never waits for an answer."""
+        if not self.active or self.in_kex:
+            return
+        for channel in list(self._open_channels.values()):
+            channel.close()
+        self._send_message(
+            build_message(common.MSG_DISCONNECT, _DISCONNECT_BY_APPLICATION, "bye", "")
+        )
+
+    def close(self) -> None:
+        """Close the connection at once; safe to call twice."""
+        self.active = False
+        self._open_channels.clear()
+        self.packetizer.close()
+
+
+def _no_version(what: str, said: Sequence[str]) -> str:
+    words = " | ".join(line for line in said if line)[:200]
+    return f"{what} before it said its version" + (f"; it said {words!r}" if words else "")
+
+
+def host_key_algorithms() -> tuple[str, ...]:
+    """Return the host key algorithms that can be verified here, paramiko's favourite first."""
+    return tuple(paramiko.Transport._preferred_keys)  # noqa: SLF001

@@ -50,7 +50,15 @@ class DependencyError(FleetrunError):
 
 
 class SessionError(FleetrunError):
-    """Something went wrong with one host; the message is one sentence for its user."""
+    """Something went wrong with one host; the message is one sentence for its user.
+
+    Attributes:
+        end_seen: whether the command that was under way was seen to end all the same.
+        killed: whether a second look confirmed that its processes are gone; None without one.
+    """
+
+    end_seen: bool = False
+    killed: bool | None = None
 
 
 class ConnectError(SessionError):

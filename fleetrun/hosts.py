@@ -24,8 +24,8 @@ DEFAULT_LOGIN_TIMEOUT_S = 30.0
 MAX_NAME_LENGTH = 255
 """RFC 1035, section 2.3.4: a domain name has at most 255 octets."""
 
-_MAX_PORT = 65535
-_SHELL_CHARACTERS = ";&|<>`$\\'\"!*?#,(){}"
+MAX_PORT = 65535
+SHELL_CHARACTERS = ";&|<>`$\\'\"!*?#,(){}"
 """What a shell or a known_hosts file gives a meaning: not in a host's name or address."""
 
 
@@ -88,6 +88,9 @@ class Host:
         connect_timeout_s: seconds for resolve, connect, banner and key exchange together.
         login_timeout_s: seconds for authentication and the opening of a channel together.
         command_timeout_s: seconds for a command or transfer; None means no limit.
+        become_user: the user to run commands as, through sudo; None means the login user.
+        become_password: what sudo is told when it asks; None means that it must not ask.
+        legacy_algorithms: whether CBC, 3DES, MD5 and SHA-1 are offered too, for old devices.
         groups: names of the groups it is in, outermost first.
         vars: its other inventory variables, as they were written.
         sources: where each value came from (`hosts.yaml:12`, `--user`, `default`), by field name.
@@ -107,22 +110,27 @@ class Host:
     connect_timeout_s: float = DEFAULT_CONNECT_TIMEOUT_S
     login_timeout_s: float = DEFAULT_LOGIN_TIMEOUT_S
     command_timeout_s: float | None = None
+    become_user: str | None = None
+    become_password: Secret | None = None
+    legacy_algorithms: bool = False
     groups: tuple[str, ...] = ()
     vars: Mapping[str, object] = field(default_factory=dict, hash=False)
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_word("host name", self.name, forbidden=_SHELL_CHARACTERS)
+        check_word("host name", self.name, forbidden=SHELL_CHARACTERS)
         if not self.address:
             object.__setattr__(self, "address", self.name)
-        check_word("address", self.address, forbidden=_SHELL_CHARACTERS)
-        if not 1 <= self.port <= _MAX_PORT:
+        check_word("address", self.address, forbidden=SHELL_CHARACTERS)
+        if not 1 <= self.port <= MAX_PORT:
             raise InventoryError(
-                f"host {self.name!r}: port {self.port} is not between 1 and {_MAX_PORT}"
+                f"host {self.name!r}: port {self.port} is not between 1 and {MAX_PORT}"
             )
         if not self.user:
             object.__setattr__(self, "user", current_user())
         check_word("user", self.user)
+        if self.become_user is not None:
+            check_word("user to become", self.become_user)
         for what in ("connect_timeout_s", "login_timeout_s", "command_timeout_s"):
             seconds = getattr(self, what)
             if seconds is not None and not 0 < seconds < float("inf"):

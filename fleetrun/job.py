@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleetrun.errors import Cancelled, DeadlinePassed, Refused, SessionError
@@ -22,7 +23,7 @@ from fleetrun.session import Cancel, Connect
 log = logging.getLogger(__name__)
 logging.getLogger("fleetrun").addHandler(logging.NullHandler())  # nothing on the terminal unasked
 
-_HANDED_OVER = frozenset({Phase.EXEC, Phase.RUN, Phase.TRANSFER})
+HANDED_OVER = frozenset({Phase.EXEC, Phase.RUN, Phase.TRANSFER})
 """Phases in which the work may have begun on the host."""
 
 
@@ -85,6 +86,7 @@ def run_job(job: Job, connect: Connect, emit: Emit, cancel: Cancel) -> Result:
         stdout_bytes=ending.stdout_bytes,
         stderr_bytes=ending.stderr_bytes,
         may_still_run=verdict.may_still_run and isinstance(job.operation, Exec),
+        killed=None if error is None else error.killed,
         error=verdict.error,
         phase_seconds=clock.seconds,
         started_at_s=clock.started_at_s,
@@ -108,10 +110,43 @@ def _attempt(
         return interrupted.so_far, interrupted.error
     except SessionError as error:
         return Ending(), error
-    except Exception as bug:  # the one edge of a job: a bug must not cost the host its result
+    except KeyboardInterrupt:
+        raise
+    except BaseException as bug:
         log.exception("bug while working on %s", job.host.name)
         sentence = f"a bug in fleetrun, please report it: {type(bug).__name__}: {bug}"
         return Ending(), SessionError(sentence)
+
+
+def lost_result(
+    job: Job, phases: Sequence[PhaseReached], error: SessionError, *, started_at_s: float
+) -> Result:
+    """Return the result of a job that was begun and whose own result will never come.
+
+    Args:
+        job: the job.
+        phases: the phases that it is known to have reached, in order.
+        error: what became of it; the outcome follows from it and the last phase, as for any job.
+        started_at_s: when it was begun, on the monotonic clock.
+    """
+    now = time.monotonic()
+    seconds: dict[Phase, float] = {}
+    left_at_s = [*(reached.at_s for reached in phases[1:]), now]
+    for reached, until_s in zip(phases, left_at_s, strict=False):  # no phase, nothing left
+        seconds[reached.phase] = seconds.get(reached.phase, 0.0) + until_s - reached.at_s
+    phase = phases[-1].phase if phases else None
+    verdict = _judge_error(phase, error)
+    return Result(
+        host=job.host.name,
+        outcome=verdict.outcome,
+        phase=phase,
+        may_still_run=verdict.may_still_run and isinstance(job.operation, Exec),
+        error=verdict.error,
+        phase_seconds=seconds,
+        started_at_s=started_at_s,
+        seconds=now - started_at_s,
+        attempts=1,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +180,14 @@ def _judge(phase: Phase | None, ending: Ending, error: SessionError | None) -> _
 
 
 def _judge_error(phase: Phase | None, error: SessionError) -> _Verdict:
-    handed_over = phase in _HANDED_OVER
+    handed_over = phase in HANDED_OVER
     if isinstance(error, Refused):
         refused = Outcome.FAILED if phase is Phase.TRANSFER else Outcome.UNREACHABLE
         return _Verdict(outcome=refused, error=str(error))
     if isinstance(error, Cancelled) and not handed_over:
         return _Verdict(outcome=Outcome.NOT_RUN, error=str(error))
+    may_still_run = handed_over and not error.end_seen and not error.killed
     if isinstance(error, DeadlinePassed) and handed_over:
-        return _Verdict(outcome=Outcome.TIMEOUT, error=str(error), may_still_run=True)
+        return _Verdict(outcome=Outcome.TIMEOUT, error=str(error), may_still_run=may_still_run)
     outcome = Outcome.LOST if handed_over else Outcome.UNREACHABLE
-    return _Verdict(outcome=outcome, error=str(error), may_still_run=handed_over)
+    return _Verdict(outcome=outcome, error=str(error), may_still_run=may_still_run)

@@ -77,6 +77,8 @@ class Result:
         stdout_bytes: how many bytes the command wrote; more than `len(stdout)` if it was cut.
         stderr_bytes: likewise.
         may_still_run: True when the command may be running yet: its end was not seen.
+        killed: whether a second look at the host confirmed that its processes are gone; None when
+            there was none (see `Exec.confirm_kill`).
         error: one sentence on what went wrong and what to do; None when outcome is ok.
         phase_seconds: seconds spent in each phase that was reached.
         started_at_s: when the host was begun, on the monotonic clock (comparable between
@@ -96,6 +98,7 @@ class Result:
     stdout_bytes: int = 0
     stderr_bytes: int = 0
     may_still_run: bool = False
+    killed: bool | None = None
     error: str | None = None
     phase_seconds: Mapping[Phase, float] = field(default_factory=dict)
     started_at_s: float | None = None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from fleetrun.hosts import Host
+from fleetrun.hosts import Host, Secret
 from fleetrun.results import Phase, Stream
 
 OnPhase = Callable[[Phase], None]
@@ -56,6 +56,46 @@ class Cancel:
         if writer >= 0:
             os.close(reader)
             os.close(writer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialogue:
+    """A question that a command asks before it begins, as sudo asks for a password.
+
+    Attributes:
+        question: bytes on stderr that are the question; taken out of the output.
+        answer: what is sent to the question's first coming; a second one is answered by the end
+            of input, so that a wrong answer is given once.
+        begun: bytes on stderr that say that the command has begun; taken out of the output.
+        refused: the sentence for the user when the question came twice.
+    """
+
+    question: bytes
+    answer: Secret
+    begun: bytes
+    refused: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command line and how to run it.
+
+    Attributes:
+        line: what the login shell of the host's user is given.
+        stdin: what it reads, followed by the end of input.
+        timeout_s: seconds after which it is ended; None for no limit.
+        pty: whether it gets a terminal, so that it is hung up on when the connection ends.
+        confirm_kill: whether its end, when it is ended from here, is to be confirmed by a second
+            channel that looks for its process group.
+        dialogue: the question it asks first; None when it asks none.
+    """
+
+    line: str
+    stdin: bytes = b""
+    timeout_s: float | None = None
+    pty: bool = False
+    confirm_kill: bool = False
+    dialogue: Dialogue | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +155,13 @@ class RemoteFiles(Protocol):
 class Session(Protocol):
     """One logged-in connection to one host. Used by one thread at a time; `close` ends it."""
 
-    def run(
-        self, command: str, *, stdin: bytes, on_output: OnOutput, timeout_s: float | None
-    ) -> CommandEnd:
-        """Run the command, feed it stdin then EOF, and return when it has ended.
+    def run(self, command: Command, on_output: OnOutput) -> CommandEnd:
+        """Run the command and return when it has ended.
 
         Output goes to `on_output` as it comes. Enters the phases session, exec and run; once exec
         is entered, the command counts as handed over. Raises `Refused` when the server will not
-        run it (so that it did not run), `DeadlinePassed` after timeout_s seconds, `ConnectionLost`
-        or `Cancelled`.
+        run it (so that it did not run), `ConnectionLost`, or, after ending the command as well as
+        it could, `DeadlinePassed` or `Cancelled`, whose `end_seen` and `killed` say how that went.
         """
 
     def files(self, *, timeout_s: float | None) -> RemoteFiles:

@@ -18,7 +18,7 @@ from pathlib import Path
 from fleetrun.errors import Cancelled, ConnectError, ConnectionLost, DeadlinePassed, Refused
 from fleetrun.hosts import Host
 from fleetrun.results import Phase, Stream
-from fleetrun.session import Cancel, CommandEnd, FileInfo, OnOutput, OnPhase
+from fleetrun.session import Cancel, Command, CommandEnd, FileInfo, OnOutput, OnPhase
 
 _LOGIN_PHASES = (
     Phase.RESOLVE,
@@ -113,14 +113,7 @@ class FakeSession:
         self._script = script
         self.closed = False
 
-    def run(
-        self,
-        command: str,  # noqa: ARG002 (a fake host does the same for every command)
-        *,
-        stdin: bytes,  # noqa: ARG002
-        on_output: OnOutput,
-        timeout_s: float | None,
-    ) -> CommandEnd:
+    def run(self, command: Command, on_output: OnOutput) -> CommandEnd:
         """Do what the fake host says, entering the phases that a real one would."""
         fake = self._script.fake
         for phase in (Phase.SESSION, Phase.EXEC, Phase.RUN):
@@ -135,7 +128,7 @@ class FakeSession:
                 on_output(stream, data)
         if fake.rendezvous is not None:
             fake.rendezvous.wait(self._script.host.name, self._script.cancel)
-        self._sleep(fake.takes_s, timeout_s)
+        self._sleep(fake.takes_s, command.timeout_s)
         return CommandEnd(exit_status=fake.exit_status, signal=fake.signal)
 
     def _sleep(self, seconds: float, timeout_s: float | None) -> None:

@@ -89,6 +89,17 @@ class Channel:
             if not sent:
                 self._carrier.pump()
 
+    def signal_command(self, name: str) -> Callable[[], bool]:
+        """Ask the host to send the command a signal; return a look at whether it has refused.
+
+        An answer is asked for, although RFC 4254, section 6.9 does without: OpenSSH then says no
+        where it does not signal (for root, and for forced commands), and nobody waits in vain.
+        """
+        self._answers.clear()
+        if not self.closed:
+            self._send(common.MSG_CHANNEL_REQUEST, "signal", True, name)
+        return lambda: False in self._answers
+
     def send_end(self) -> None:
         """Say that no more data will come."""
         if not self.closed:

@@ -53,4 +53,4 @@ def _log_in_over(wire: Wire, host: Host, on_phase: OnPhase) -> SshSession:
     )
     log_in(transport, host)
     transport.watch_for_silence(_ALIVE_INTERVAL_S, _ALIVE_COUNT)
-    return SshSession(transport, wire, host, on_phase)
+    return SshSession(transport, wire, on_phase)

@@ -20,27 +20,24 @@ class Packets(Packetizer):
     def __init__(self, wire: Wire) -> None:
         super().__init__(wire)
         self._wire = wire
-        self._early = b""
 
     def read_line(self) -> bytes:
         """Return the next line before the version exchange is over, without its end."""
-        while (end := self._early.find(b"\n")) < 0:
-            if len(self._early) > _MAX_LINE_BYTES:
+        seen = b""
+        while (end := seen.find(b"\n")) < 0:
+            if len(seen) > _MAX_LINE_BYTES:
                 raise ConnectionLost("it sent an endless line instead of an SSH version")
             piece = self._wire.recv(_MAX_LINE_BYTES)
             if not piece:
-                raise ClosedEarly(self._early)
-            self._early += piece
-        line, self._early = self._early[:end], self._early[end + 1 :]
-        return line.removesuffix(b"\r")
+                raise ClosedEarly(seen)
+            seen += piece
+        self._wire.give_back(seen[end + 1 :])
+        return seen[:end].removesuffix(b"\r")
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:  # noqa: FBT001, FBT002, ARG002
         """Return exactly n bytes; every packet's length comes through here, and is bounded."""
         if not 0 <= n <= MAX_PACKET_BYTES:
             raise ConnectionLost(f"it sent a packet that claims {n} bytes")
-        if self._early:
-            taken, self._early = self._early[:n], self._early[n:]
-            return taken + (self.read_all(n - len(taken)) if len(taken) < n else b"")
         piece = self._wire.recv(n) if n else b""
         while len(piece) < n:
             more = self._wire.recv(n - len(piece))

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fleetrun.errors import ConnectError, ConnectionLost, Refused
+from fleetrun.errors import Cancelled, ConnectError, ConnectionLost, DeadlinePassed, Refused
 from fleetrun.results import Phase
 from fleetrun.session import OnPhase
 from fleetrun.ssh.channel import CHANNEL_MESSAGES, DATA_PACKET_BYTES, WINDOW_BYTES, Channel
@@ -206,16 +206,24 @@ class Transport(ServiceRequestingTransport):
             self.pump()
 
     def pump(self) -> None:
-        """Read one packet, waiting for it, and dispatch it."""
+        """Read one packet, waiting for it, and dispatch it.
+
+        A deadline or a cancel is raised between packets, so that the connection can still be used
+        to end things politely; within a packet only when its rest does not come.
+        """
         try:
             if self.packetizer.need_rekey() and not self.in_kex:
                 self._send_kex_init()
+            self._wire.await_packet()
             number, message = self.packetizer.read_message()
+            self._wire.packet_over()
             self._alive_asked = 0
             self._dispatch(number, message)
         except EOFError:
             self.active = False
             raise ConnectionLost(self.closing_words()) from None
+        except (DeadlinePassed, Cancelled):
+            raise
         except Exception as error:
             self.active = False
             ours = session_error(error)
@@ -367,7 +375,7 @@ class Transport(ServiceRequestingTransport):
 
     def say_goodbye(self) -> None:
         """Close what is open and tell the host that we leave; never waits for an answer."""
-        if not self.active or self.in_kex:
+        if not self.active or self.in_kex or self._wire.torn:
             return
         for channel in list(self._open_channels.values()):
             channel.close()

@@ -31,6 +31,9 @@ _FETCH_BYTES = 64 * 1024
 _MAX_BACKLOG_BYTES = 16 * 1024 * 1024
 """Bytes that may wait unread while we send: four times what all windows of a session allow."""
 
+_PACKET_SLACK_S = 1.0
+"""What the rest of a packet gets when the deadline passes in its middle."""
+
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux has it
 
 
@@ -68,6 +71,7 @@ class Wire:
         silence_s: seconds without a byte from the host after which `on_silence` is called.
         on_silence: called then, and again after each further silence of that length; may raise.
         last_heard_s: when the last byte came, on the monotonic clock.
+        torn: whether a packet was left half read or half sent: nothing can be said any more.
     """
 
     def __init__(self, sock: socket.socket, *, deadline: Deadline, cancel: Cancel) -> None:
@@ -84,6 +88,8 @@ class Wire:
         self.silence_s = math.inf
         self.on_silence: Callable[[], None] | None = None
         self.last_heard_s = time.monotonic()
+        self.torn = False
+        self._slack_s = 0.0
 
     def settimeout(self, seconds: float | None) -> None:
         """Do nothing: `Transport` asks for a poll interval, and here the deadline rules."""
@@ -112,15 +118,42 @@ class Wire:
         self._waiting_bytes -= size
         return chunk[:size]
 
+    def give_back(self, data: bytes) -> None:
+        """Put bytes back that were received too early; `recv` returns them next."""
+        if data:
+            self._chunks.appendleft(data)
+            self._waiting_bytes += len(data)
+
     def send(self, data: bytes) -> int:
         """Send all of data, reading meanwhile whatever comes; return its length."""
         view = memoryview(data)
+        was_torn, self.torn = self.torn, True
         while view:
             try:
                 view = view[self._sock.send(view) :]
             except BlockingIOError:
                 self._make_room()
+        self.torn = was_torn
         return len(data)
+
+    def await_packet(self) -> None:
+        """Wait, between packets, for the first byte of the next one.
+
+        Also raises when the deadline has passed or the run is cancelled while bytes are waiting:
+        a host that never stops sending must not get around either. The rest of a packet that has
+        begun gets a second more.
+        """
+        self._slack_s = 0.0
+        self._check_time()
+        while not self.readable:
+            self._wait(select.POLLIN)
+        self._slack_s = _PACKET_SLACK_S
+        self.torn = True
+
+    def packet_over(self) -> None:
+        """Note that the packet has come whole."""
+        self._slack_s = 0.0
+        self.torn = False
 
     @property
     def readable(self) -> bool:
@@ -173,21 +206,26 @@ class Wire:
         """
         poll = select.poll()
         poll.register(self._sock, what)
-        if self.heed_cancel:
+        if self.heed_cancel and not self._slack_s:
             poll.register(self._cancel.fileno(), select.POLLIN)
         while True:
-            if self.heed_cancel and self._cancel.pressed:
-                raise Cancelled("cancelled while it was being worked on")
-            now = time.monotonic()
-            if now >= self.deadline.at_s:
-                raise DeadlinePassed(self.deadline.sentence)
+            now = self._check_time()
             if now >= until_s:
                 return False
             silent_at_s = self.last_heard_s + self.silence_s
-            wake_s = min(until_s, self.deadline.at_s, silent_at_s)
+            wake_s = min(until_s, self.deadline.at_s + self._slack_s, silent_at_s)
             ready = poll.poll(None if wake_s == math.inf else max(0.0, wake_s - now) * 1000 + 1)
             if any(fd == self._sock.fileno() for fd, _ in ready):
                 return True
             if not ready and time.monotonic() >= silent_at_s and self.on_silence is not None:
                 self.last_heard_s = time.monotonic()  # the next call comes one silence later
                 self.on_silence()
+
+    def _check_time(self) -> float:
+        """Return the time; raise when it is up or the run is cancelled."""
+        if self.heed_cancel and self._cancel.pressed and not self._slack_s:
+            raise Cancelled("cancelled while it was being worked on")
+        now = time.monotonic()
+        if now >= self.deadline.at_s + self._slack_s:
+            raise DeadlinePassed(self.deadline.sentence)
+        return now

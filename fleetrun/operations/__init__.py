@@ -1,0 +1,31 @@
+"""What to do on a host once a session is there. Layer 3 of the road.
+
+An operation is frozen, picklable data with one method, `perform`, which uses a `Session` and
+returns an `Ending`. It knows nothing of SSH, threads or other hosts.
+
+    Exec   run a command, feed it stdin, keep what it writes
+    Put    local files ─► temporary names ─► checked ─► renamed into place
+    Get    remote files ─► temporary names ─► checked ─► renamed to DEST/HOST/path
+"""
+
+from __future__ import annotations
+
+from fleetrun.operations.capture import DEFAULT_OUTPUT_LIMIT_BYTES, Capture
+from fleetrun.operations.ending import Ending, Interrupted
+from fleetrun.operations.execute import Exec
+from fleetrun.operations.get import Get, local_place
+from fleetrun.operations.put import Put
+
+Operation = Exec | Put | Get
+
+__all__ = [
+    "DEFAULT_OUTPUT_LIMIT_BYTES",
+    "Capture",
+    "Ending",
+    "Exec",
+    "Get",
+    "Interrupted",
+    "Operation",
+    "Put",
+    "local_place",
+]

@@ -1,0 +1,116 @@
+"""Copying local files to a host."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetrun.errors import Refused, UsageError
+from fleetrun.events import Emit
+from fleetrun.hosts import Host
+from fleetrun.operations.ending import Ending
+from fleetrun.session import RemoteFiles, Session
+
+_PIECE_BYTES = 32 * 1024
+"""Bytes a read from disk: what one SFTP write carries (servers must take 34,000-byte packets)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """Copy local files to the host.
+
+    Each file is written under a temporary name in its target folder, read back in size, and
+    renamed over the target in one step, with its permission bits. Until then an old file stays as
+    it was; after a refusal the temporary file is removed.
+
+    Attributes:
+        sources: local files. Folders are refused.
+        target: remote path; `""` means the login folder. It is taken as a folder when it ends in
+            `/`, when it is one, or when there are several sources.
+    """
+
+    sources: tuple[Path, ...]
+    target: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise UsageError("no file to put was named")
+        for source in self.sources:
+            if source.is_dir():
+                raise UsageError(f"{source}: is a folder; only files can be put")
+            if not source.is_file():
+                raise UsageError(f"{source}: no such file")
+            if not os.access(source, os.R_OK):
+                raise UsageError(f"{source}: cannot be read")
+        names = [source.name for source in self.sources]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise UsageError(f"two of the files are named {twice}: one would replace the other")
+
+    def perform(self, host: Host, session: Session, emit: Emit) -> Ending:  # noqa: ARG002
+        """Copy them, in order, stopping at the first refusal."""
+        files = session.files(timeout_s=host.command_timeout_s)
+        written: list[str] = []
+        try:
+            into_folder = self._into_folder(files)
+            for source in self.sources:
+                target = posixpath.join(self.target, source.name) if into_folder else self.target
+                _put_one(files, source, target)
+                written.append(target)
+        except (Refused, OSError) as error:
+            return Ending(refused=str(error), files=tuple(written))
+        finally:
+            files.close()
+        return Ending(files=tuple(written))
+
+    def _into_folder(self, files: RemoteFiles) -> bool:
+        if not self.target or self.target.endswith("/"):
+            return True
+        info = files.info(self.target)
+        is_folder = info is not None and info.is_folder
+        if len(self.sources) > 1 and not is_folder:
+            raise Refused(f"{self.target}: is not a folder, and several files were to go there")
+        return is_folder
+
+
+def _put_one(files: RemoteFiles, source: Path, target: str) -> None:
+    temporary = f"{target}.fleetrun-{secrets.token_hex(4)}"
+    with source.open("rb") as local:
+        mode = os.fstat(local.fileno()).st_mode & 0o777
+        created = False
+
+        def pieces() -> Iterator[bytes]:
+            nonlocal created
+            created = True  # asked for its first piece, the server has opened the file
+            while piece := local.read(_PIECE_BYTES):
+                yield piece
+
+        try:
+            size_bytes = files.write(temporary, pieces(), mode=mode)
+            _check_size(files, temporary, target, size_bytes)
+            files.replace(temporary, target)
+        except (Refused, OSError):
+            if created:
+                _remove_quietly(files, temporary)
+            raise
+
+
+def _check_size(files: RemoteFiles, temporary: str, target: str, size_bytes: int) -> None:
+    info = files.info(temporary)
+    arrived = None if info is None else info.size_bytes
+    if arrived != size_bytes:
+        raise Refused(
+            f"{target}: {size_bytes} bytes were sent and the host says that {arrived} arrived; "
+            "the old file was left as it was"
+        )
+
+
+def _remove_quietly(files: RemoteFiles, path: str) -> None:
+    try:
+        files.remove(path)
+    except Refused:
+        return  # the first refusal is the one to report

@@ -1,0 +1,296 @@
+"""One command on one channel, from its handing over to its end.
+
+open ─► pty ─► exec ─► [sudo's question ─► answer] ─► stdin, end of input ─► output … ─► end
+                │                                                                    │
+                └── from here on it may have run            deadline or cancel: TERM, KILL
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import shlex
+import time
+
+from fleetrun.errors import Cancelled, DeadlinePassed, Refused, SessionError
+from fleetrun.results import Phase, Stream
+from fleetrun.session import Command, CommandEnd, Dialogue, OnOutput, OnPhase
+from fleetrun.ssh.transport import Transport
+from fleetrun.ssh.wire import Deadline, Wire
+
+_STREAMS = {0: Stream.STDOUT, 1: Stream.STDERR}
+
+_LINGER_S = 3.0
+"""Silence after an exit status after which output is taken to be over: what still holds it open
+is a child that the command left behind."""
+_LINGER_MAX_S = 60.0
+"""The same for a child that goes on writing."""
+
+_TERM_GRACE_S = 1.0
+_KILL_GRACE_S = 0.5
+"""A host whose time is up, or that is cancelled, is to be done within two seconds more."""
+_CONFIRM_GRACE_S = 2.5
+
+_END_OF_INPUT = b"\x04"  # a terminal's Ctrl-D, at the beginning of a line
+_INTERRUPT = b"\x03"  # what a terminal's Ctrl-C sends
+
+_PTY_MODES = b"\0"  # TTY_OP_END alone: the server's defaults (RFC 4254, section 8)
+
+
+class RemoteCommand:
+    """A command under way. Used by the thread that pumps the transport, once."""
+
+    def __init__(
+        self,
+        command: Command,
+        *,
+        transport: Transport,
+        wire: Wire,
+        on_output: OnOutput,
+        on_phase: OnPhase,
+    ) -> None:
+        self._command = command
+        self._transport = transport
+        self._wire = wire
+        self._on_output = on_output
+        self._on_phase = on_phase
+        self._asked = _Asked(command.dialogue)
+        self._group = _Group() if command.confirm_kill else None
+        on_phase(Phase.SESSION)
+        self._channel = transport.open_channel_for(self._take)
+
+    def run(self) -> CommandEnd:
+        """Run it to its end, or to its deadline or a cancel, and then end it."""
+        if self._command.pty:
+            self._channel.request("pty-req", "vt100", 80, 24, 0, 0, _PTY_MODES)
+        self._wire.deadline = _deadline(self._command.timeout_s)
+        try:
+            return self._run()
+        except (DeadlinePassed, Cancelled) as error:
+            self._end(error)
+            raise
+
+    def _run(self) -> CommandEnd:
+        line = self._command.line
+        self._on_phase(Phase.EXEC)  # from here on the command may have run
+        if not self._channel.request("exec", line if self._group is None else self._group.of(line)):
+            if self._channel.closed:
+                return CommandEnd(note="the host closed the session instead of running it")
+            raise Refused("the host refuses to run commands")
+        self._on_phase(Phase.RUN)
+        self._wire.quick_ack = False
+        self._await_answer()
+        self._feed()
+        return self._await_end()
+
+    def _feed(self) -> None:
+        """Send the input and its end; a terminal's reader knows the end by a character."""
+        stdin = self._command.stdin
+        self._channel.send_all(stdin)
+        if not self._command.pty:
+            self._channel.send_end()
+        else:
+            self._channel.send_all(
+                _END_OF_INPUT if stdin[-1:] in {b"", b"\n"} else 2 * _END_OF_INPUT
+            )
+
+    # --- output, and the question before it ----------------------------------------------------
+
+    def _take(self, kind: int, data: bytes) -> None:
+        """Take a piece of output within the pump: markers are taken out, the rest goes on."""
+        stream = _STREAMS.get(kind)
+        if stream is None:
+            return
+        if stream is Stream.STDERR and not self._asked.over:
+            data = self._asked.take(data)
+        if self._group is not None and not self._group.known and stream is Stream.STDERR:
+            data = self._group.take(data)
+        if data:
+            self._on_output(stream, data)
+
+    def _await_answer(self) -> None:
+        """Answer the command's question, if it has one, and wait until it has begun."""
+        while not self._asked.over and not self._over:
+            self._transport.pump()
+            answer = self._asked.next_answer()
+            if answer is not None:
+                self._channel.send_all(answer)
+            if self._asked.refused:
+                return
+
+    @property
+    def _over(self) -> bool:
+        channel = self._channel
+        return channel.closed or channel.exit_status is not None or channel.signal is not None
+
+    # --- the end -------------------------------------------------------------------------------
+
+    def _await_end(self) -> CommandEnd:
+        """Pump until the channel is closed, or nothing more is to be expected of it."""
+        self._transport.pump_until(lambda: self._over)
+        note = None if self._channel.closed else self._linger()
+        self._flush()
+        if self._asked.refused and self._command.dialogue is not None:
+            note = self._command.dialogue.refused
+        return CommandEnd(
+            exit_status=self._channel.exit_status, signal=self._channel.signal, note=note
+        )
+
+    def _flush(self) -> None:
+        held_back = self._asked.rest() + (b"" if self._group is None else self._group.rest())
+        if held_back:
+            self._on_output(Stream.STDERR, held_back)
+
+    def _linger(self) -> str | None:
+        """Take what output is left after the status; return a note when it was not waited out."""
+        give_up_s = time.monotonic() + _LINGER_MAX_S
+        while not self._channel.closed:
+            silent_s = self._wire.last_heard_s + _LINGER_S
+            if not self._wire.wait_readable(min(silent_s, give_up_s, self._wire.deadline.at_s)):
+                return (
+                    "it ended, but something that it started still holds its output open; "
+                    "redirect that one's output (>/dev/null 2>&1)"
+                )
+            self._transport.pump()
+        return None
+
+    # --- ending it from here -------------------------------------------------------------------
+
+    def _end(self, error: SessionError) -> None:
+        """End the command as well as can be, and note on the error what was seen of that."""
+        self._wire.heed_cancel = False
+        self._wire.silence_s = math.inf
+        group = self._group
+        try:
+            if group is not None:
+                error.killed = group.known and self._kill_group(group)
+            else:
+                error.end_seen = self._ended_by("TERM", _TERM_GRACE_S) or self._ended_by(
+                    "KILL", _KILL_GRACE_S
+                )
+            self._flush()
+        except (SessionError, OSError):
+            return  # the error says already that the end was not seen
+
+    def _ended_by(self, signal: str, grace_s: float) -> bool:
+        """Send a signal (RFC 4254, section 6.9); return whether the end came within the grace."""
+        self._wire.deadline = Deadline.after(grace_s, f"no end after {signal}")
+        if self._command.pty:
+            self._channel.send(_INTERRUPT)
+        refused = self._channel.signal_command(signal)
+        try:
+            self._transport.pump_until(lambda: self._over or (refused() and not self._command.pty))
+        except DeadlinePassed:
+            return False
+        return self._channel.exit_status is not None or self._channel.signal is not None
+
+    def _kill_group(self, group: _Group) -> bool:
+        """Kill the process group over a second channel; return whether it is gone."""
+        self._wire.deadline = Deadline.after(_CONFIRM_GRACE_S, "no answer about the group")
+        look = self._transport.open_channel_for(lambda _kind, _data: None)
+        if look.request("exec", group.kill_line()):
+            self._transport.pump_until(lambda: look.closed or look.exit_status is not None)
+        return look.exit_status == 0
+
+
+class _Asked:
+    """Watches stderr for a dialogue's question and for the marker that it is over."""
+
+    def __init__(self, dialogue: Dialogue | None) -> None:
+        self._dialogue = dialogue
+        self._held = b""
+        self._questions = 0
+        self._answered = 0
+        self.over = dialogue is None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the question came a second time."""
+        return self._questions > 1
+
+    def next_answer(self) -> bytes | None:
+        """Return the answer that is due; None when none is."""
+        if self._dialogue is None or self._answered or not self._questions:
+            return None
+        self._answered = 1
+        return self._dialogue.answer.reveal().encode() + b"\n"
+
+    def take(self, data: bytes) -> bytes:
+        """Take a piece of stderr and return it without markers; what may be half of one is held."""
+        dialogue = self._dialogue
+        if dialogue is None:
+            return data
+        self._held += data
+        self._questions += self._held.count(dialogue.question)
+        self._held = self._held.replace(dialogue.question, b"")
+        if dialogue.begun in self._held:
+            self.over = True
+            self._held = self._held.replace(dialogue.begun, b"", 1)
+            return self.rest()
+        keep = max(len(dialogue.question), len(dialogue.begun)) - 1
+        split = max(0, len(self._held) - keep)
+        ready, self._held = self._held[:split], self._held[split:]
+        return ready
+
+    def rest(self) -> bytes:
+        """Return what was held back."""
+        rest, self._held = self._held, b""
+        return rest
+
+
+class _Group:
+    """The process group of a command, which says its number on stderr before it begins."""
+
+    def __init__(self) -> None:
+        self._marker = f"fleetrun-group-{secrets.token_hex(8)}".encode()
+        self._held = b""
+        self._number: int | None = None
+
+    def of(self, line: str) -> str:
+        """Return the line that says its group and then becomes the command.
+
+        sshd starts each command as the leader of a session of its own, so its shell's number is
+        that of the group.
+        """
+        marker = self._marker.decode()
+        return f'printf "%s %d\\n" {marker} $$ >&2; exec "${{SHELL:-sh}}" -c {shlex.quote(line)}'
+
+    @property
+    def known(self) -> bool:
+        """Whether the number has been heard."""
+        return self._number is not None
+
+    def take(self, data: bytes) -> bytes:
+        """Take stderr until the marker's line has come; return what is not it."""
+        self._held += data
+        before, marker, after = self._held.partition(self._marker + b" ")
+        number, newline, rest = after.partition(b"\n")
+        if not marker or not newline:
+            return b""
+        self._held = b""
+        self._number = int(number)
+        return before + rest
+
+    def rest(self) -> bytes:
+        """Return what was held back."""
+        rest, self._held = self._held, b""
+        return rest
+
+    def kill_line(self) -> str:
+        """Return a line that ends the group, with TERM and then KILL; status 0 when it is gone.
+
+        A dead process that nobody has waited for (a zombie) is gone: it runs no more.
+        """
+        group = self._number
+        return (
+            f"alive() {{ kill -0 -{group} 2>/dev/null && "
+            "{ ps -A -o pgid= -o stat= 2>/dev/null || ps -o pgid,stat; } | "
+            f'grep -q "^ *{group}  *[^Z]"; }}; '
+            "for signal in TERM 0 0 0 0 KILL 0 0 0 0; do "
+            f"kill -$signal -{group} 2>/dev/null; sleep 0.1; alive || exit 0; sleep 0.1; done; "
+            "exit 1"
+        )
+
+
+def _deadline(timeout_s: float | None) -> Deadline:
+    return Deadline.after(timeout_s, f"no end within {timeout_s or 0:g} s (--command-timeout)")

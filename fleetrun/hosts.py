@@ -83,6 +83,7 @@ class Host:
         user: the login name; that of the calling user when it was not given.
         password: for password login; None means that none is offered.
         private_key: file of the key to log in with; None means the agent and the usual files.
+        key_passphrase: what opens that file; None when it is not encrypted.
         known_hosts: files that vouch for host keys, in order; `~` is expanded when they are read.
         host_keys: what to do with a key that they do not vouch for.
         connect_timeout_s: seconds for resolve, connect, banner and key exchange together.
@@ -105,6 +106,7 @@ class Host:
     user: str = ""
     password: Secret | None = None
     private_key: str | None = None
+    key_passphrase: Secret | None = None
     known_hosts: tuple[str, ...] = DEFAULT_KNOWN_HOSTS
     host_keys: HostKeyPolicy = HostKeyPolicy.STRICT
     connect_timeout_s: float = DEFAULT_CONNECT_TIMEOUT_S

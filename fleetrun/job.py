@@ -8,12 +8,23 @@ Job ─► run_job ─► Result
 
 from __future__ import annotations
 
+import itertools
 import logging
+import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fleetrun.errors import Cancelled, DeadlinePassed, Refused, SessionError
+from fleetrun.errors import (
+    AuthError,
+    Cancelled,
+    ConnectError,
+    ConnectionLost,
+    DeadlinePassed,
+    HostKeyError,
+    Refused,
+    SessionError,
+)
 from fleetrun.events import Emit, PhaseReached
 from fleetrun.hosts import Host
 from fleetrun.operations import Ending, Exec, Interrupted, Operation
@@ -23,16 +34,26 @@ from fleetrun.session import Cancel, Connect
 log = logging.getLogger(__name__)
 logging.getLogger("fleetrun").addHandler(logging.NullHandler())  # nothing on the terminal unasked
 
+_MAX_BACK_OFF_S = 8.0
+
 HANDED_OVER = frozenset({Phase.EXEC, Phase.RUN, Phase.TRANSFER})
 """Phases in which the work may have begun on the host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One operation on one host: frozen, picklable, plain data."""
+    """One operation on one host: frozen, picklable, plain data.
+
+    Attributes:
+        host: the host.
+        operation: what to do on it.
+        retries: how many times to try again when it could not be reached. Never after the work
+            was handed over, nor after a refused login or host key.
+    """
 
     host: Host
     operation: Operation
+    retries: int = 0
 
 
 class PhaseClock:
@@ -72,7 +93,12 @@ def run_job(job: Job, connect: Connect, emit: Emit, cancel: Cancel) -> Result:
     bug, and its traceback goes to the debug log.
     """
     clock = PhaseClock(job.host.name, emit)
-    ending, error = _attempt(job, connect, clock, emit, cancel)
+    for attempts in itertools.count(1):
+        ending, error = _attempt(job, connect, clock, emit, cancel)
+        if attempts > job.retries or not _may_try_again(clock.phase, error):
+            break
+        if cancel.wait(_back_off_s(attempts)):
+            break
     seconds = clock.stop()
     verdict = _judge(clock.phase, ending, error)
     return Result(
@@ -91,7 +117,7 @@ def run_job(job: Job, connect: Connect, emit: Emit, cancel: Cancel) -> Result:
         phase_seconds=clock.seconds,
         started_at_s=clock.started_at_s,
         seconds=seconds,
-        attempts=1,
+        attempts=attempts,
         files=ending.files,
     )
 
@@ -116,6 +142,21 @@ def _attempt(
         log.exception("bug while working on %s", job.host.name)
         sentence = f"a bug in fleetrun, please report it: {type(bug).__name__}: {bug}"
         return Ending(), SessionError(sentence)
+
+
+def _may_try_again(phase: Phase | None, error: SessionError | None) -> bool:
+    """Tell whether another try can neither run anything twice nor lock an account."""
+    if phase in HANDED_OVER or isinstance(error, AuthError | HostKeyError):
+        return False
+    return isinstance(error, ConnectError | ConnectionLost | DeadlinePassed | Refused)
+
+
+def _back_off_s(attempts: int) -> float:
+    """Return the pause before the next try: doubled each time, cut at 8 s, and half of it random.
+
+    Random, so that hosts that failed together do not come back together.
+    """
+    return min(_MAX_BACK_OFF_S, 2.0 ** (attempts - 2)) * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def lost_result(

@@ -6,12 +6,14 @@ memory. Nothing below this line of the road knows which it is talking to.
 
 from __future__ import annotations
 
-import os
+import contextlib
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from fleetrun.hosts import Host, Secret
+from fleetrun.readiness import wait_ready
 from fleetrun.results import Phase, Stream
 
 OnPhase = Callable[[Phase], None]
@@ -30,32 +32,35 @@ class Cancel:
     """
 
     def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._writer, False)
+        self._reader, self._writer = socket.socketpair()  # a pipe cannot be waited on in Windows
+        self._writer.setblocking(False)
         self._pressed = False
 
     def press(self) -> None:
         """Cancel the run. Does nothing the second time, or after `close`."""
-        if not self._pressed and self._writer >= 0:
+        if not self._pressed:
             self._pressed = True
-            os.write(self._writer, b"x")
+            with contextlib.suppress(OSError):  # closed: nobody waits any more
+                self._writer.send(b"x")
 
     @property
     def pressed(self) -> bool:
         """Whether the run was cancelled."""
         return self._pressed
 
+    def wait(self, seconds: float) -> bool:
+        """Wait that long, or until the run is cancelled; return whether it is."""
+        wait_ready([self.fileno()], timeout_s=seconds)
+        return self._pressed
+
     def fileno(self) -> int:
         """Return the descriptor that becomes readable when the run is cancelled."""
-        return self._reader
+        return self._reader.fileno()
 
     def close(self) -> None:
         """Give the descriptors back. No session of the run may be waiting any more."""
-        reader, writer = self._reader, self._writer
-        self._reader = self._writer = -1
-        if writer >= 0:
-            os.close(reader)
-            os.close(writer)
+        self._reader.close()
+        self._writer.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ A `FakeConnect` is plain data, so it works in every mode, worker processes inclu
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,9 +37,10 @@ _POLL_S = 0.005
 class Rendezvous:
     """A place where hosts wait for each other, in threads and processes alike.
 
-    Each host that arrives leaves a file in the folder and goes on when there are `count` of them
-    (or after `patience_s`, as a `ConnectionLost`, so that a test fails rather than hangs). Reaching
-    the end proves that `count` hosts were being worked on at once.
+    Each host that arrives leaves a file in the folder, with the id of the process that works on it
+    inside, and goes on when there are `count` of them (or after `patience_s`, as a
+    `ConnectionLost`, so that a test fails rather than hangs). Reaching the end proves that `count`
+    hosts were being worked on at once.
     """
 
     folder: Path
@@ -46,7 +49,7 @@ class Rendezvous:
 
     def wait(self, host: str, cancel: Cancel) -> None:
         """Arrive, and return when enough others have."""
-        (self.folder / host).touch()
+        (self.folder / host).write_text(f"{os.getpid()}\n")
         until = time.monotonic() + self.patience_s
         while len(list(self.folder.iterdir())) < self.count:
             if cancel.pressed:
@@ -62,12 +65,16 @@ class FakeHost:
 
     Attributes:
         stdout: what its command writes.
-        stderr: likewise.
+        stdout_times: how often it writes it, piece by piece.
+        tally: a file that grows by one byte before each of these pieces.
+        stderr: what it writes to stderr, after all that.
         exit_status: what it ends with; None and no signal means that the host never says.
         signal: name of the signal that kills it, without SIG.
         fails_in: the phase in which the connection fails; None for a host that works.
         times_out_in: the phase in which a deadline passes.
+        kills_worker_in: the phase in which the process that works on it is killed (SIGKILL).
         takes_s: how long its command sleeps.
+        deaf: whether its command goes on when the run is cancelled.
         rendezvous: where its command waits for other hosts.
         files: what its file server has, by path.
         log: a file to which its command appends a line with the host's name when it is run.
@@ -75,12 +82,16 @@ class FakeHost:
     """
 
     stdout: bytes = b""
+    stdout_times: int = 1
+    tally: Path | None = None
     stderr: bytes = b""
     exit_status: int | None = 0
     signal: str | None = None
     fails_in: Phase | None = None
     times_out_in: Phase | None = None
+    kills_worker_in: Phase | None = None
     takes_s: float = 0.0
+    deaf: bool = False
     rendezvous: Rendezvous | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     log: Path | None = None
@@ -96,14 +107,19 @@ class _Script:
 
     def enter(self, phase: Phase) -> None:
         self.on_phase(phase)
-        if self.cancel.pressed:
-            raise Cancelled("cancelled")
+        self.check_cancel()
+        if self.fake.kills_worker_in is phase:
+            os.kill(os.getpid(), signal.SIGKILL)
         if self.fake.fails_in is phase:
             if phase in _LOGIN_PHASES:
                 raise ConnectError(f"fake failure in {phase}")
             raise ConnectionLost(f"fake loss in {phase}")
         if self.fake.times_out_in is phase:
             raise DeadlinePassed(f"fake deadline in {phase}")
+
+    def check_cancel(self) -> None:
+        if self.cancel.pressed and not self.fake.deaf:
+            raise Cancelled("cancelled while it ran")
 
 
 class FakeSession:
@@ -123,20 +139,28 @@ class FakeSession:
         if fake.log is not None:
             with fake.log.open("a") as log:
                 log.write(f"{self._script.host.name}\n")
-        for stream, data in ((Stream.STDOUT, fake.stdout), (Stream.STDERR, fake.stderr)):
-            if data:
-                on_output(stream, data)
+        self._write(on_output)
         if fake.rendezvous is not None:
             fake.rendezvous.wait(self._script.host.name, self._script.cancel)
         self._sleep(fake.takes_s, command.timeout_s)
         return CommandEnd(exit_status=fake.exit_status, signal=fake.signal)
 
+    def _write(self, on_output: OnOutput) -> None:
+        fake = self._script.fake
+        for _ in range(fake.stdout_times if fake.stdout else 0):
+            self._script.check_cancel()
+            if fake.tally is not None:
+                with fake.tally.open("ab") as tally:
+                    tally.write(b"x")
+            on_output(Stream.STDOUT, fake.stdout)
+        if fake.stderr:
+            on_output(Stream.STDERR, fake.stderr)
+
     def _sleep(self, seconds: float, timeout_s: float | None) -> None:
         until = time.monotonic() + seconds
         deadline = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         while (now := time.monotonic()) < until:
-            if self._script.cancel.pressed:
-                raise Cancelled("cancelled while it ran")
+            self._script.check_cancel()
             if now >= deadline:
                 raise DeadlinePassed(f"no end within {timeout_s} s")
             time.sleep(min(_POLL_S, until - now))

@@ -6,13 +6,13 @@ import contextlib
 import errno
 import ipaddress
 import os
-import select
 import socket
 import threading
 import time
 
 from fleetrun.errors import Cancelled, ConnectError, DeadlinePassed
 from fleetrun.hosts import Host
+from fleetrun.readiness import wait_ready
 from fleetrun.results import Phase
 from fleetrun.session import Cancel, OnPhase
 from fleetrun.ssh.wire import Deadline
@@ -129,10 +129,7 @@ def _connect(
 
 
 def _wait_connected(sock: socket.socket, until_s: float, cancel: Cancel) -> None:
-    poll = select.poll()
-    poll.register(sock, select.POLLOUT)
-    poll.register(cancel.fileno(), select.POLLIN)
-    ready = poll.poll(max(0.0, until_s - time.monotonic()) * 1000 + 1)
+    ready = wait_ready([cancel.fileno()], [sock.fileno()], timeout_s=until_s - time.monotonic())
     if cancel.pressed:
         raise Cancelled("cancelled while it was being connected to")
     if not ready:

@@ -1,20 +1,23 @@
-"""The caller's own keys: read once a process, before they are needed, and used by every session."""
+"""The caller's own keys: read and decrypted once a process, and used by every session."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
+import logging
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
-from fleetrun.errors import AuthError
-from fleetrun.ssh import foreign  # noqa: F401 (makes paramiko cheap; must come first)
+from fleetrun.errors import AuthError, UsageError
+from fleetrun.hosts import Host, Secret
+from fleetrun.ssh.agent import agent_keys
+from fleetrun.ssh.keyfile import look_at_key
 
-from paramiko import PKey  # isort: skip
-from paramiko.agent import Agent
+from paramiko import PKey  # isort: skip (fleetrun.ssh.agent makes it cheap, and must come first)
 from paramiko.pkey import UnknownKeyType
 from paramiko.ssh_exception import PasswordRequiredException, SSHException
+
+log = logging.getLogger(__name__)
 
 _USUAL_FILES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 MAX_AGENT_OFFERS = 5
@@ -23,49 +26,66 @@ MAX_AGENT_OFFERS = 5
 _lock = threading.Lock()
 
 
-def login_keys(private_key: str | None) -> list[PKey]:
-    """Return the keys to offer, best first: the given one alone, or the agent's and the usual.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginKeys:
+    """The keys to offer, best first, and a hint for the case that all of them are refused."""
 
-    Raises `AuthError` when the given one cannot be used.
+    keys: tuple[PKey, ...]
+    hint: str = ""
+
+
+def login_keys(host: Host) -> LoginKeys:
+    """Return the keys to offer to the host: the one it names alone, or the agent's and the usual.
+
+    Raises `AuthError` when the named one cannot be used.
     """
     with _lock:  # the first session reads, the others wait and share
-        if private_key is not None:
-            return [read_key(private_key)]
+        if host.private_key is not None:
+            return LoginKeys(keys=(read_key(host.private_key, host.key_passphrase),))
         return _own_keys()
 
 
 @functools.lru_cache(maxsize=256)
-def read_key(path: str) -> PKey:
-    """Read a private key file; raises `AuthError` with what is wrong with it."""
-    file = Path(path).expanduser()
-    if file.suffix == ".pub":
-        raise AuthError(f"{path}: is a public key; give the private one, without .pub")
+def read_key(path: str, passphrase: Secret | None = None) -> PKey:
+    """Read a private key file, and the certificate beside it (`-cert.pub`) if there is one.
+
+    Raises `AuthError` with what is wrong with it.
+    """
+    secret = None if passphrase is None else passphrase.reveal().encode()
     try:
-        file.stat()
-        return PKey.from_path(str(file))
-    except IsADirectoryError as error:
-        raise AuthError(f"{path}: is a folder, not a key") from error
-    except OSError as error:
-        raise AuthError(
-            f"{path}: the key cannot be read: {(error.strerror or '').lower()}"
-        ) from error
-    except (PasswordRequiredException, TypeError) as error:
-        raise AuthError(f"{path}: the key is encrypted; load it with ssh-add") from error
-    except (SSHException, UnknownKeyType, ValueError) as error:
-        raise AuthError(f"{path}: is not a private key that can be used: {error}") from error
+        encrypted = look_at_key(path).encrypted
+        if encrypted and secret is None:
+            raise AuthError(f"{path}: the private key is encrypted, and no passphrase was given")
+        return PKey.from_path(str(Path(path).expanduser()), secret if encrypted else None)
+    except UsageError as error:
+        raise AuthError(str(error)) from error
+    except (
+        PasswordRequiredException,
+        SSHException,
+        UnknownKeyType,
+        ValueError,
+        TypeError,
+    ) as error:
+        if secret is not None:
+            raise AuthError(f"{path}: the passphrase does not open this private key") from error
+        raise AuthError(f"{path}: is no private key that can be used: {error}") from error
 
 
 @functools.cache
-def _own_keys() -> list[PKey]:
-    keys: list[PKey] = []
-    if os.environ.get("SSH_AUTH_SOCK"):
-        # an agent that cannot be spoken to has no keys
-        with contextlib.suppress(SSHException, OSError, ValueError, EOFError):
-            keys += Agent().get_keys()[:MAX_AGENT_OFFERS]
+def _own_keys() -> LoginKeys:
+    from_agent = agent_keys()
+    left_out = len(from_agent) - MAX_AGENT_OFFERS
+    keys: list[PKey] = list(from_agent[:MAX_AGENT_OFFERS])
     for name in _USUAL_FILES:
         if Path(name).expanduser().is_file():
             try:
                 keys.append(read_key(name))
-            except AuthError:
-                continue  # nobody asked for this one
-    return keys
+            except AuthError as error:
+                log.info("not offered: %s", error)  # nobody asked for this one
+    hint = ""
+    if left_out > 0:
+        hint = (
+            f"; {left_out} more keys of the ssh-agent were not offered, since servers hang up "
+            "after six: name the right one with --private-key"
+        )
+    return LoginKeys(keys=tuple(keys), hint=hint)

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fleetrun.errors import AuthError
+from fleetrun.errors import AuthError, ConnectionLost
 from fleetrun.hosts import Host, Secret
 from fleetrun.ssh.keys import login_keys
 from fleetrun.ssh.transport import Transport
 
 from paramiko import PKey  # isort: skip (fleetrun.ssh.transport makes it cheap, and must come first)
-from paramiko.ssh_exception import AuthenticationException, PartialAuthentication
+from paramiko.ssh_exception import AuthenticationException, PartialAuthentication, SSHException
 
 
 def log_in(transport: Transport, host: Host) -> None:
     """Log in to the host, or raise `AuthError` with what was tried and what it would take."""
     attempts = _Attempts(transport, host)
-    for key in login_keys(host.private_key):
-        if attempts.allowed("publickey") and attempts.with_key(key):
+    own = login_keys(host)
+    try:
+        for key in own.keys:
+            if attempts.allowed("publickey") and attempts.with_key(key):
+                return
+        if host.password is not None and attempts.with_password(host.password):
             return
-    if host.password is not None and attempts.with_password(host.password):
-        return
-    raise AuthError(attempts.refusal())
+    except ConnectionLost as error:
+        if attempts.refused:  # it hung up on us, with a reason of its own or without
+            raise AuthError(f"{attempts.refusal()}; then {error}{own.hint}") from error
+        raise
+    raise AuthError(attempts.refusal() + own.hint)
 
 
 class _Attempts:
@@ -32,6 +38,7 @@ class _Attempts:
         self._user = host.user
         self._tried: list[str] = []
         self._half_way = False
+        self.refused = 0
 
     @property
     def _methods(self) -> list[str] | None:
@@ -69,6 +76,10 @@ class _Attempts:
             self._half_way = True
             return False
         except AuthenticationException:
+            self.refused += 1
+            return False
+        except (SSHException, OSError) as error:  # what the host does comes as a SessionError
+            self._tried[-1] += f" (which could not sign: {error})"
             return False
         return True
 

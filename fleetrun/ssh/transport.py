@@ -44,6 +44,18 @@ _KEX_METHOD_MESSAGES = range(30, 42)
 """Numbers that belong to the key exchange method in use (RFC 4253, section 12)."""
 
 
+class TurnedAway(ConnectError):
+    """The server closed the connection before it said its version.
+
+    Attributes:
+        overloaded: whether it said that too many logins are under way (MaxStartups).
+    """
+
+    def __init__(self, sentence: str, said: Sequence[str]) -> None:
+        super().__init__(sentence)
+        self.overloaded = any("MaxStartups" in line for line in said)
+
+
 class Login(AuthOnlyHandler):
     """paramiko's login requests, waiting by pumping.
 
@@ -147,7 +159,7 @@ class Transport(ServiceRequestingTransport):
                 line = self.packetizer.read_line().decode("utf-8", "replace")
             except ClosedEarly as early:
                 said = [*self.server_lines, early.said.decode("utf-8", "replace")]
-                raise ConnectError(_no_version("it closed the connection", said)) from None
+                raise TurnedAway(_no_version("it closed the connection", said), said) from None
             if line.startswith("SSH-"):
                 self.remote_version = line
                 self._check_version(line)

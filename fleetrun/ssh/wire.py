@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import select
 import socket
 import time
 from collections import deque
@@ -25,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fleetrun.errors import Cancelled, ConnectionLost, DeadlinePassed
+from fleetrun.readiness import wait_ready
 from fleetrun.session import Cancel
 
 _FETCH_BYTES = 64 * 1024
@@ -108,7 +108,7 @@ class Wire:
             if self._eof:
                 return b""
             if not self._fetch():
-                self._wait(select.POLLIN)
+                self._wait()
         chunk = self._chunks[0]
         if len(chunk) <= size:
             self._chunks.popleft()
@@ -146,7 +146,7 @@ class Wire:
         self._slack_s = 0.0
         self._check_time()
         while not self.readable:
-            self._wait(select.POLLIN)
+            self._wait()
         self._slack_s = _PACKET_SLACK_S
         self.torn = True
 
@@ -185,7 +185,7 @@ class Wire:
         return True
 
     def _make_room(self) -> None:
-        self._wait(select.POLLIN | select.POLLOUT)
+        self._wait(write_too=True)
         self._fetch()
         if self._waiting_bytes > _MAX_BACKLOG_BYTES:
             raise ConnectionLost("the host sent without end and read nothing meanwhile")
@@ -195,27 +195,31 @@ class Wire:
     def wait_readable(self, until_s: float) -> bool:
         """Wait for data until that time on the monotonic clock; return whether there is any."""
         while not self.readable:
-            if not self._wait(select.POLLIN, until_s):
+            if not self._wait(until_s):
                 return False
         return True
 
-    def _wait(self, what: int, until_s: float = math.inf) -> bool:
-        """Wait until the socket is ready for it, or until_s; tell which.
+    def _wait(self, until_s: float = math.inf, *, write_too: bool = False) -> bool:
+        """Wait until there is something to read (or room to write), or until_s; tell which.
 
         Raises `Cancelled` or `DeadlinePassed` when those come first.
         """
-        poll = select.poll()
-        poll.register(self._sock, what)
+        mine = self._sock.fileno()
+        readers = [mine]
         if self.heed_cancel and not self._slack_s:
-            poll.register(self._cancel.fileno(), select.POLLIN)
+            readers.append(self._cancel.fileno())
         while True:
             now = self._check_time()
             if now >= until_s:
                 return False
             silent_at_s = self.last_heard_s + self.silence_s
             wake_s = min(until_s, self.deadline.at_s + self._slack_s, silent_at_s)
-            ready = poll.poll(None if wake_s == math.inf else max(0.0, wake_s - now) * 1000 + 1)
-            if any(fd == self._sock.fileno() for fd, _ in ready):
+            ready = wait_ready(
+                readers,
+                [mine] if write_too else [],
+                timeout_s=None if wake_s == math.inf else wake_s - now,
+            )
+            if mine in ready:
                 return True
             if not ready and time.monotonic() >= silent_at_s and self.on_silence is not None:
                 self.last_heard_s = time.monotonic()  # the next call comes one silence later

@@ -14,7 +14,7 @@ from fleetrun.results import Phase
 from fleetrun.session import Cancel, OnPhase
 from fleetrun.ssh.dial import dial
 from fleetrun.ssh.gate import GATE
-from fleetrun.ssh.hostkeys import HostKey, check_host_key, offered_key_types
+from fleetrun.ssh.hostkeys import check_host_key, host_key_of, offered_key_types
 from fleetrun.ssh.login import log_in
 from fleetrun.ssh.session import SshSession
 from fleetrun.ssh.transport import Transport, TurnedAway, host_key_algorithms
@@ -74,8 +74,7 @@ def _log_in_over(wire: Wire, host: Host, on_phase: OnPhase) -> SshSession:
     transport = Transport(wire, key_types=offered_key_types(host, host_key_algorithms()))
     transport.handshake(on_phase)
     on_phase(Phase.HOSTKEY)
-    key = transport.host_key
-    check_host_key(host, HostKey(key_type=key.get_name(), blob=key.asbytes()))
+    check_host_key(host, host_key_of(transport.host_key_blob))
     on_phase(Phase.AUTH)
     wire.deadline = Deadline.after(
         host.login_timeout_s, f"not logged in within {host.login_timeout_s:g} s"

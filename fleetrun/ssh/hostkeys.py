@@ -1,163 +1,30 @@
-"""Is the host who it says it is? Our own reader of known_hosts, and the verdict on a key.
+"""Is the host who it says it is? The verdict on a host key, as ssh gives it.
 
-The format is that of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". A file is read once, indexed and kept
-for the process until it changes on disk; an index is immutable and shared by all sessions.
+key ─► revoked? ─► a certificate of a known authority? ─► known? ─► changed? ─► policy
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import fnmatch
-import hashlib
-import hmac
-import logging
+import errno
 import os
+import struct
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fleetrun.errors import HostKeyError
 from fleetrun.hosts import DEFAULT_PORT, Host, HostKeyPolicy
+from fleetrun.ssh.certificate import SUFFIX, Certificate
+from fleetrun.ssh.known_hosts import Entry, HostKey, KnownHosts, read_known_hosts
 
-log = logging.getLogger(__name__)
-
-_HASH_MAGIC = "|1|"
-_MARKERS = {"@revoked", "@cert-authority"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostKey:
-    """A public host key: its type (`ssh-ed25519`) and its blob as it goes over the wire."""
-
-    key_type: str
-    blob: bytes
-
-    @property
-    def fingerprint(self) -> str:
-        """`SHA256:` and the base64 digest without padding, as ssh-keygen prints it."""
-        digest = hashlib.sha256(self.blob).digest()
-        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+_append_lock = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of a known_hosts file that could be read."""
-
-    place: str
-    marker: str
-    patterns: str
-    key: HostKey
-
-
-class KnownHosts:
-    """The entries of one known_hosts file, indexed by name. Immutable; shared between threads."""
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self._by_name: dict[str, list[Entry]] = {}
-        self._hashed: list[tuple[bytes, bytes, Entry]] = []
-        self._patterns: list[Entry] = []
-        for entry in entries:
-            self._index(entry)
-
-    def _index(self, entry: Entry) -> None:
-        if entry.patterns.startswith(_HASH_MAGIC):
-            salt, digest = entry.patterns.removeprefix(_HASH_MAGIC).split("|")
-            hashed = (base64.b64decode(salt), base64.b64decode(digest), entry)
-            self._hashed.append(hashed)
-        elif any(char in entry.patterns for char in "*?!"):
-            self._patterns.append(entry)
-        else:
-            for name in entry.patterns.lower().split(","):
-                self._by_name.setdefault(name, []).append(entry)
-
-    @classmethod
-    def parse(cls, lines: Iterable[bytes], *, source: str) -> KnownHosts:
-        """Read a file's lines; one that cannot be read is a warning with its number in the log."""
-        return cls(_entries(lines, source=source))
-
-    def matching(self, name: str) -> Iterator[Entry]:
-        """Yield the entries for a name as known_hosts spells it (`host` or `[host]:port`)."""
-        name = name.lower()
-        yield from self._by_name.get(name, ())
-        for salt, digest, entry in self._hashed:
-            if hmac.compare_digest(hmac.digest(salt, name.encode(), "sha1"), digest):
-                yield entry
-        for entry in self._patterns:
-            if _matches(entry.patterns.lower(), name):
-                yield entry
-
-
-def _matches(patterns: str, name: str) -> bool:
-    """Tell whether a comma list matches; a negated pattern that matches rules the line out."""
-    found = False
-    for pattern in patterns.split(","):
-        plain = pattern.removeprefix("!")
-        if fnmatch.fnmatchcase(name, plain.replace("[", "[[]")):
-            if plain != pattern:
-                return False
-            found = True
-    return found
-
-
-def _entries(lines: Iterable[bytes], *, source: str) -> Iterator[Entry]:
-    for number, raw in enumerate(lines, start=1):
-        line = raw.strip()
-        if not line or line.startswith(b"#"):
-            continue
-        try:
-            yield _entry(line.decode(), place=f"{source}:{number}")
-        except (ValueError, binascii.Error) as error:
-            log.warning("%s:%d: line not understood and left out: %s", source, number, error)
-
-
-def _entry(line: str, *, place: str) -> Entry:
-    words = line.split()
-    marker = words.pop(0) if words[0].startswith("@") else ""
-    if marker and marker not in _MARKERS:
-        raise ValueError(f"unknown marker {marker}")
-    if len(words) < 3:  # noqa: PLR2004 (names, type, key)
-        raise ValueError("names, key type and key are needed")
-    names, key_type, text = words[:3]
-    blob = base64.b64decode(text, validate=True)
-    if not blob[4:].startswith(key_type.encode()):
-        raise ValueError(f"the key is not of the type {key_type}")
-    if names.startswith(_HASH_MAGIC):
-        salt, digest = names.removeprefix(_HASH_MAGIC).split("|")
-        base64.b64decode(salt, validate=True)
-        base64.b64decode(digest, validate=True)
-    key = HostKey(key_type=key_type, blob=blob)
-    return Entry(place=place, marker=marker, patterns=names, key=key)
-
-
-# --- files, read once ----------------------------------------------------------------------------
-
-_cache: dict[Path, tuple[tuple[int, int, int], KnownHosts]] = {}
-_lock = threading.Lock()
-
-
-def read_known_hosts(path: Path) -> KnownHosts:
-    """Return the index of a file, read again only when it has changed; a missing file is empty.
-
-    Raises `HostKeyError` when it is there and cannot be read.
-    """
-    try:
-        status = path.stat()
-        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-        with _lock:
-            cached = _cache.get(path)
-            if cached is None or cached[0] != stamp:
-                lines = path.read_bytes().splitlines()
-                cached = _cache[path] = (stamp, KnownHosts.parse(lines, source=str(path)))
-            return cached[1]
-    except FileNotFoundError:
-        return KnownHosts(())
-    except OSError as error:
-        raise HostKeyError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-# --- the verdict ---------------------------------------------------------------------------------
+def host_key_of(blob: bytes) -> HostKey:
+    """Return the key that a blob from the wire is; its type is the blob's first string."""
+    (size,) = struct.unpack_from(">I", blob)
+    return HostKey(key_type=blob[4 : 4 + size].decode("ascii", "replace"), blob=blob)
 
 
 def known_name(host: Host) -> str:
@@ -169,32 +36,61 @@ def known_name(host: Host) -> str:
 
 def known_entries(host: Host) -> list[Entry]:
     """Return the entries of all of the host's files that are about it, in order."""
-    name = known_name(host)
+    return _entries_named(host, known_name(host))
+
+
+def _entries_named(host: Host, name: str) -> list[Entry]:
     return [entry for path in host.key_files for entry in read_known_hosts(path).matching(name)]
 
 
 def check_host_key(host: Host, key: HostKey) -> None:
     """Return when the key is the host's, or may be taken for it under the host's policy.
 
-    Raises `HostKeyError` when it is unknown, changed or revoked, with what to do.
+    Raises `HostKeyError` when it is unknown, changed or revoked, or a certificate that is not
+    good, with what to do.
     """
     if host.host_keys is HostKeyPolicy.OFF:
         return
     entries = known_entries(host)
-    for entry in entries:
-        if entry.marker == "@revoked" and entry.key == key:
-            raise HostKeyError(f"its key {key.fingerprint} is revoked ({entry.place})")
-    plain = [entry for entry in entries if not entry.marker]
-    if any(entry.key == key for entry in plain):
+    if key.key_type.endswith(SUFFIX):
+        certificate = Certificate.parse(key.blob)
+        _check_not_revoked(entries, host_key_of(certificate.authority), "the authority's key")
+        if _has(entries, "@cert-authority", certificate.authority):
+            _check_not_revoked(entries, host_key_of(certificate.plain_blob), "its key")
+            certificate.check(host.address)
+            return
+        key = host_key_of(certificate.plain_blob)  # an unknown authority vouches for nothing
+    _check_not_revoked(entries, key, "its key")
+    if _has(entries, "", key.blob) or _known_without_port(host, entries, key):
         return
-    same_type = [entry for entry in plain if entry.key.key_type == key.key_type]
-    if same_type:
-        raise HostKeyError(_changed(host, key, same_type[0]))
-    if plain:
-        raise HostKeyError(_changed(host, key, plain[0]))
+    changed = next((entry for entry in _sorted_by_type(entries, key) if not entry.marker), None)
+    if changed is not None:
+        raise HostKeyError(_changed(host, key, changed))
     if host.host_keys is HostKeyPolicy.STRICT:
         raise HostKeyError(_unknown(host, key))
     _add(host, key)
+
+
+def _has(entries: Iterable[Entry], marker: str, blob: bytes) -> bool:
+    return any(entry.marker == marker and entry.key.blob == blob for entry in entries)
+
+
+def _check_not_revoked(entries: Iterable[Entry], key: HostKey, what: str) -> None:
+    for entry in entries:
+        if entry.marker == "@revoked" and entry.key == key:
+            raise HostKeyError(f"{what} {key.fingerprint} is revoked ({entry.place})")
+
+
+def _known_without_port(host: Host, entries: Sequence[Entry], key: HostKey) -> bool:
+    """Look under the plain address when nothing is known of `[address]:port`, as ssh does."""
+    if host.port == DEFAULT_PORT or any(not entry.marker for entry in entries):
+        return False
+    return _has(_entries_named(host, host.address), "", key.blob)
+
+
+def _sorted_by_type(entries: Iterable[Entry], key: HostKey) -> list[Entry]:
+    """Put the entries of the key's own type first: that one is the most telling to be shown."""
+    return sorted(entries, key=lambda entry: entry.key.key_type != key.key_type)
 
 
 def _changed(host: Host, key: HostKey, entry: Entry) -> str:
@@ -217,11 +113,16 @@ def offered_key_types(host: Host, supported: Sequence[str]) -> tuple[str, ...]:
     """Order the host key algorithms so that those known for the host come first, as ssh does.
 
     Otherwise a host that is known by one type and offers another one first would look changed.
+    Certificates are asked for only where an authority is known that could have signed one.
     """
-    known = {entry.key.key_type for entry in known_entries(host) if not entry.marker}
-    if "ssh-rsa" in known:  # one key, three signature algorithms (RFC 8332)
+    entries = known_entries(host)
+    known = {entry.key.key_type for entry in entries if not entry.marker}
+    if "ssh-rsa" in known:  # one key, several signature algorithms (RFC 8332)
         known |= {"rsa-sha2-512", "rsa-sha2-256"}
-    return tuple(sorted(supported, key=lambda name: name not in known))
+    plain = sorted(supported, key=lambda name: name not in known)
+    if any(entry.marker == "@cert-authority" for entry in entries):
+        return (*(name + SUFFIX for name in supported), *plain)
+    return tuple(plain)
 
 
 def _add(host: Host, key: HostKey) -> None:
@@ -229,24 +130,32 @@ def _add(host: Host, key: HostKey) -> None:
     if not host.key_files:
         raise HostKeyError("there is no known_hosts file to write its key to")
     path = host.key_files[0]
-    line = f"{known_name(host)} {key.key_type} {base64.b64encode(key.blob).decode()}\n"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _lock:
-            _append(path, line)
+        with _append_lock:
+            _append(path, host, key)
     except OSError as error:
         raise HostKeyError(f"{path}: its key cannot be written there: {error.strerror}") from error
 
 
-def _append(path: Path, line: str) -> None:
+def _append(path: Path, host: Host, key: HostKey) -> None:
+    """Append under the file's lock, after another look: somebody may have been faster."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         _lock_file(descriptor)
         content = path.read_bytes()
-        if line.encode() in content.splitlines(keepends=True):
-            return  # another process was faster
+        now_known = KnownHosts.parse(content.splitlines(), source=str(path))
+        entries = [entry for entry in now_known.matching(known_name(host)) if not entry.marker]
+        if _has(entries, "", key.blob):
+            return
+        if entries:
+            raise HostKeyError(_changed(host, key, _sorted_by_type(entries, key)[0]))
         start = "\n" if content and not content.endswith(b"\n") else ""
-        os.write(descriptor, (start + line).encode())
+        text = base64.b64encode(key.blob).decode()
+        line = f"{start}{known_name(host)} {key.key_type} {text}\n".encode()
+        if os.write(descriptor, line) < len(line):
+            os.ftruncate(descriptor, len(content))  # no torn line is left behind
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

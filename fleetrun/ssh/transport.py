@@ -122,6 +122,7 @@ class Transport(ServiceRequestingTransport):
         self.disconnect_reason: str | None = None
         self._handler_table[common.MSG_CHANNEL_OPEN_SUCCESS] = self._take_opened
         self._handler_table[common.MSG_CHANNEL_OPEN_FAILURE] = self._take_not_opened
+        self.host_key_blob = b""
         self._alive_asked = 0
         self._held_back: list[Message] = []
         self._offer: dict[str, list[str]] = {}
@@ -206,6 +207,11 @@ class Transport(ServiceRequestingTransport):
             if not set(theirs) & set(mine):
                 return f"no common {what}: it offers {','.join(theirs)}; we offer {','.join(mine)}"
         return "no common algorithm"
+
+    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+        """Check that the host holds the key that it shows; whose key that is, comes later."""
+        self.host_key_blob = host_key
+        super()._verify_key(host_key, sig)
 
     # --- the pump ------------------------------------------------------------------------------
 

@@ -1,0 +1,155 @@
+"""Our own reader of known_hosts.
+
+The format is that of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". A file is read once, indexed and kept
+for the process until it changes on disk; an index is immutable and shared by all sessions.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fnmatch
+import hashlib
+import hmac
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetrun.errors import HostKeyError
+
+log = logging.getLogger(__name__)
+
+_HASH_MAGIC = "|1|"
+_MARKERS = {"@revoked", "@cert-authority"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostKey:
+    """A public host key: its type (`ssh-ed25519`) and its blob as it goes over the wire."""
+
+    key_type: str
+    blob: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """`SHA256:` and the base64 digest without padding, as ssh-keygen prints it."""
+        digest = hashlib.sha256(self.blob).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a known_hosts file that could be read."""
+
+    place: str
+    marker: str
+    patterns: str
+    key: HostKey
+
+
+class KnownHosts:
+    """The entries of one known_hosts file, indexed by name. Immutable; shared between threads."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._by_name: dict[str, list[Entry]] = {}
+        self._hashed: list[tuple[bytes, bytes, Entry]] = []
+        self._patterns: list[Entry] = []
+        for entry in entries:
+            self._index(entry)
+
+    def _index(self, entry: Entry) -> None:
+        if entry.patterns.startswith(_HASH_MAGIC):
+            salt, digest = entry.patterns.removeprefix(_HASH_MAGIC).split("|")
+            hashed = (base64.b64decode(salt), base64.b64decode(digest), entry)
+            self._hashed.append(hashed)
+        elif any(char in entry.patterns for char in "*?!"):
+            self._patterns.append(entry)
+        else:
+            for name in entry.patterns.lower().split(","):
+                self._by_name.setdefault(name, []).append(entry)
+
+    @classmethod
+    def parse(cls, lines: Iterable[bytes], *, source: str) -> KnownHosts:
+        """Read a file's lines; one that cannot be read is a warning with its number in the log."""
+        return cls(_entries(lines, source=source))
+
+    def matching(self, name: str) -> Iterator[Entry]:
+        """Yield the entries for a name as known_hosts spells it (`host` or `[host]:port`)."""
+        name = name.lower()
+        yield from self._by_name.get(name, ())
+        for salt, digest, entry in self._hashed:
+            if hmac.compare_digest(hmac.digest(salt, name.encode(), "sha1"), digest):
+                yield entry
+        for entry in self._patterns:
+            if _matches(entry.patterns.lower(), name):
+                yield entry
+
+
+def _matches(patterns: str, name: str) -> bool:
+    """Tell whether a comma list matches; a negated pattern that matches rules the line out."""
+    found = False
+    for pattern in patterns.split(","):
+        plain = pattern.removeprefix("!")
+        if fnmatch.fnmatchcase(name, plain.replace("[", "[[]")):
+            if plain != pattern:
+                return False
+            found = True
+    return found
+
+
+def _entries(lines: Iterable[bytes], *, source: str) -> Iterator[Entry]:
+    for number, raw in enumerate(lines, start=1):
+        line = raw.strip()
+        if not line or line.startswith(b"#"):
+            continue
+        try:
+            yield _entry(line.decode("latin-1"), place=f"{source}:{number}")
+        except (ValueError, binascii.Error) as error:
+            log.warning("%s:%d: line not understood and left out: %s", source, number, error)
+
+
+def _entry(line: str, *, place: str) -> Entry:
+    words = line.split()  # Latin-1 keeps every byte: only a comment can have more than ASCII
+    marker = words.pop(0) if words[0].startswith("@") else ""
+    if marker and marker not in _MARKERS:
+        raise ValueError(f"unknown marker {marker}")
+    if len(words) < 3:  # noqa: PLR2004 (names, type, key)
+        raise ValueError("names, key type and key are needed")
+    names, key_type, text = words[:3]
+    blob = base64.b64decode(text, validate=True)
+    if not blob[4:].startswith(key_type.encode()):
+        raise ValueError(f"the key is not of the type {key_type}")
+    if names.startswith(_HASH_MAGIC):
+        salt, digest = names.removeprefix(_HASH_MAGIC).split("|")
+        base64.b64decode(salt, validate=True)
+        base64.b64decode(digest, validate=True)
+    key = HostKey(key_type=key_type, blob=blob)
+    return Entry(place=place, marker=marker, patterns=names, key=key)
+
+
+# --- files, read once ----------------------------------------------------------------------------
+
+_cache: dict[Path, tuple[tuple[int, int, int], KnownHosts]] = {}
+_lock = threading.Lock()
+
+
+def read_known_hosts(path: Path) -> KnownHosts:
+    """Return the index of a file, read again only when it has changed; a missing file is empty.
+
+    Raises `HostKeyError` when it is there and cannot be read.
+    """
+    try:
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        with _lock:
+            cached = _cache.get(path)
+            if cached is None or cached[0] != stamp:
+                lines = path.read_bytes().splitlines()
+                cached = _cache[path] = (stamp, KnownHosts.parse(lines, source=str(path)))
+            return cached[1]
+    except FileNotFoundError:
+        return KnownHosts(())
+    except OSError as error:
+        raise HostKeyError(f"{path}: cannot be read: {error.strerror}") from error

@@ -27,9 +27,12 @@ class Packets(Packetizer):
         while (end := seen.find(b"\n")) < 0:
             if len(seen) > _MAX_LINE_BYTES:
                 raise ConnectionLost("it sent an endless line instead of an SSH version")
-            piece = self._wire.recv(_MAX_LINE_BYTES)
+            try:
+                piece = self._wire.recv(_MAX_LINE_BYTES)
+            except ConnectionLost as error:
+                raise ClosedEarly(str(error), seen) from error
             if not piece:
-                raise ClosedEarly(seen)
+                raise ClosedEarly("it closed the connection", seen)
             seen += piece
         self._wire.give_back(seen[end + 1 :])
         return seen[:end].removesuffix(b"\r")
@@ -54,6 +57,6 @@ class Packets(Packetizer):
 class ClosedEarly(Exception):
     """The connection ended within a line; `said` is what there was of it."""
 
-    def __init__(self, said: bytes) -> None:
-        super().__init__()
+    def __init__(self, reason: str, said: bytes) -> None:
+        super().__init__(reason)
         self.said = said

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from fleetrun.errors import Cancelled, ConnectError, ConnectionLost, DeadlinePassed, Refused
 from fleetrun.results import Phase
@@ -107,8 +107,15 @@ class Transport(ServiceRequestingTransport):
         "hmac-sha2-256",
         "hmac-sha2-512",
     )
-    _preferred_kex = tuple(
-        sorted(paramiko.Transport._preferred_kex, key=lambda name: "25519-sha256@" not in name)  # noqa: SLF001
+    _kex_info: ClassVar[dict[str, type]] = {
+        "curve25519-sha256": paramiko.Transport._kex_info["curve25519-sha256@libssh.org"],  # noqa: SLF001
+        **paramiko.Transport._kex_info,  # noqa: SLF001
+    }
+    """With the name of RFC 8731, which paramiko does not know, for the method that it does."""
+    _preferred_kex = (
+        "curve25519-sha256",
+        "curve25519-sha256@libssh.org",
+        *(name for name in paramiko.Transport._preferred_kex if "25519-sha256@" not in name),  # noqa: SLF001
     )
     """curve25519 first: the cheapest that every server of the last ten years has."""
 
@@ -160,7 +167,7 @@ class Transport(ServiceRequestingTransport):
                 line = self.packetizer.read_line().decode("utf-8", "replace")
             except ClosedEarly as early:
                 said = [*self.server_lines, early.said.decode("utf-8", "replace")]
-                raise TurnedAway(_no_version("it closed the connection", said), said) from None
+                raise TurnedAway(_no_version(str(early), said), said) from None
             if line.startswith("SSH-"):
                 self.remote_version = line
                 self._check_version(line)

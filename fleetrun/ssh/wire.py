@@ -133,6 +133,8 @@ class Wire:
                 view = view[self._sock.send(view) :]
             except BlockingIOError:
                 self._make_room()
+            except OSError as error:
+                raise _lost(error) from error
         self.torn = was_torn
         return len(data)
 
@@ -172,6 +174,8 @@ class Wire:
             chunk = self._sock.recv(_FETCH_BYTES)
         except BlockingIOError:
             return False
+        except OSError as error:
+            raise _lost(error) from error
         self.last_heard_s = time.monotonic()
         if self.quick_ack and _QUICK_ACK is not None:
             # The kernel forgets the wish after a while; without it OpenSSH's second small packet
@@ -233,3 +237,7 @@ class Wire:
         if now >= self.deadline.at_s + self._slack_s:
             raise DeadlinePassed(self.deadline.sentence)
         return now
+
+
+def _lost(error: OSError) -> ConnectionLost:
+    return ConnectionLost(f"the connection broke: {(error.strerror or str(error)).lower()}")

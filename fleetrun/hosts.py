@@ -121,6 +121,8 @@ class Host:
 
     def __post_init__(self) -> None:
         check_word("host name", self.name, forbidden=SHELL_CHARACTERS)
+        if self.name in {".", ".."}:  # `get` makes a folder of each name
+            raise InventoryError(f"the host name {self.name!r} means a folder")
         if not self.address:
             object.__setattr__(self, "address", self.name)
         check_word("address", self.address, forbidden=SHELL_CHARACTERS)

@@ -16,9 +16,10 @@ from typing import ClassVar
 import click
 
 from fleetrun import __version__
+from fleetrun.cli.command import write_examples
 from fleetrun.cli.notes import note
 from fleetrun.cli.signals import Stop
-from fleetrun.errors import FleetrunError, UsageError
+from fleetrun.errors import DependencyError, FleetrunError, UsageError
 
 PROGRAM = "fleetrun"
 _USAGE_EXIT_CODE = 2
@@ -82,16 +83,14 @@ class LazyGroup(click.Group):
         """Write the commands and an example of each, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in self.table.items()])
-        with formatter.section("Examples"):
-            for entry in self.table.values():
-                formatter.write(f"{'':>{formatter.current_indent}}{entry.example}\n")
+        write_examples(formatter, [entry.example for entry in self.table.values()])
 
 
 @click.group(
     cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="No fleet at hand? `fleetrun exec --lab 8 uptime` starts one for the occasion.",
+    epilog="No fleet at hand? fleetrun exec --lab 8 uptime brings its own.",
 )
 @click.version_option(__version__, prog_name=PROGRAM)
 @click.pass_context
@@ -112,17 +111,18 @@ def run(args: Sequence[str] | None) -> int:
         try:
             code = app.main(args=args, prog_name=PROGRAM, standalone_mode=False, obj=stop)
         except click.Abort:  # click's word for KeyboardInterrupt
-            note("stopped before anything was run")
+            note("stopped")
             return stop.exit_code or 1
         except click.ClickException as error:
             return _complain(error.format_message(), error.exit_code)
-        except UsageError as error:
+        except (UsageError, DependencyError) as error:
             return _complain(str(error), _USAGE_EXIT_CODE)
         except FleetrunError as error:
             return _complain(str(error), 1)
         except OSError as error:
             _abandon_stdout()
-            return _complain(str(error), 1)
+            place = "" if error.filename is None else f"{error.filename}: "
+            return _complain(f"{place}{error.strerror or error}", 1)
     assert isinstance(code, int)  # noqa: S101 (commands return their exit code, click 0 for --help)
     return code
 

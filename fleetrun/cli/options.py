@@ -1,9 +1,8 @@
 """The options that commands share. Each group of them reaches its command as one record.
 
-    @click.command
-    @fleet_options
-    @run_options
-    def command(fleet_options: FleetOptions, run_options: RunOptions) -> int: ...
+A command that is decorated with `@fleet_options` takes a `FleetOptions` by the name of
+`fleet_options`, and so on. An option that stands alone, such as `format_option`, reaches it as it
+is.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 import click
 
 from fleetrun.cli.completing import complete_limit
-from fleetrun.cli.duration import Duration
+from fleetrun.cli.duration import delay, timeout
 from fleetrun.executors import Mode
 from fleetrun.hosts import HostKeyPolicy
 from fleetrun.output.color import Color
@@ -82,9 +81,10 @@ def _gathered(
             gathered = record(**{field: values.pop(field) for field in fields})
             return callback(*args, **values, **{name: gathered})
 
+        decorated: Callback = call
         for option in reversed(options):
-            call = option(call)
-        return call
+            decorated = option(decorated)
+        return decorated
 
     return decorate
 
@@ -142,7 +142,7 @@ fleet_options = _gathered(
     click.option(
         "--rtt",
         "rtt_s",
-        type=Duration(zero=True),
+        type=delay,
         metavar="TIME",
         help="Round trip to the practice hosts of --lab, such as 50ms.",
     ),
@@ -170,14 +170,14 @@ fleet_options = _gathered(
         "-T",
         "--connect-timeout",
         "connect_timeout_s",
-        type=Duration(),
+        type=timeout,
         metavar="TIME",
         help="For resolving, connecting and key exchange together [default: 10s].",
     ),
     click.option(
         "--command-timeout",
         "command_timeout_s",
-        type=Duration(),
+        type=timeout,
         metavar="TIME",
         help="For the command or transfer [default: no limit].",
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Self
@@ -31,7 +30,10 @@ class Stop:
 
     def __enter__(self) -> Self:
         for signum in _STOPPING:
-            self._restore.callback(signal.signal, signum, signal.signal(signum, self._on_signal))
+            before = signal.getsignal(signum)
+            if before != signal.SIG_IGN:  # a job in the background is not meant to see Ctrl-C
+                signal.signal(signum, self._on_signal)
+                self._restore.callback(signal.signal, signum, before)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -51,17 +53,11 @@ class Stop:
         finally:
             self._cancel = None
 
-    def wait(self) -> None:
-        """Return when a signal came."""
-        with contextlib.suppress(KeyboardInterrupt):
-            while self._signal is None:
-                time.sleep(3600)
-
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self._signal is not None:
             os._exit(self.exit_code)
         self._signal = signal.Signals(signum)
         if self._cancel is None:
             raise KeyboardInterrupt
-        note("stopping: what runs is ended, what has not begun is left; once more leaves at once")
+        note("stopping: what runs is ended, and no other host is begun; once more leaves at once")
         self._cancel()

@@ -1,1 +1,8 @@
-"""inventory."""
+"""Inventories: from files and lists to resolved hosts. Layer 5 of the road; imports no executor."""
+
+from __future__ import annotations
+
+from fleetrun.inventory.inventory import Inventory
+from fleetrun.inventory.overrides import Overrides
+
+__all__ = ["Inventory", "Overrides"]

@@ -5,8 +5,8 @@
 Scalars keep their spelling: `no`, `022`, `1.10` and `22:22` are what was written, and whoever
 wants a number or a switch reads it strictly (`fleetrun.inventory.variables`).
 
-These are named tuples because a large inventory has millions of them: they are made three times
-as fast as frozen dataclasses. A part that the source names twice (an alias) is one object.
+These are named tuples because a large inventory has millions of them, and they are made in half
+the time of frozen dataclasses. A part that the source names twice (an alias) is one object.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from fleetrun.errors import InventoryError
+from fleetrun.inventory.place import Place
 from fleetrun.inventory.tree import Entry, Mapping, Node, Scalar, Sequence, kind
 
 if TYPE_CHECKING:
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
     _Content = yaml.ScalarEvent | yaml.CollectionStartEvent
 
 MAX_DEPTH = 100
-"""Levels that may stand in each other, aliases followed. Inventories seen in the wild stay below
-20; the tree is walked recursively, and Python allows 1,000 calls in each other."""
+"""Levels that may stand in each other, aliases followed: room for 48 nested groups. The tree is
+walked recursively, and Python allows 1,000 calls in each other."""
 
 MAX_ALIASED = 2_500_000
 """Keys and values that aliases may add to what was written: 100,000 hosts that merge ten shared
 variables each. A file of one kilobyte can ask for more than memory holds (a "billion laughs")."""
 
 _ANSIBLE_TAGS = frozenset({"!vault", "!unsafe"})
+_YAML_TAG = "tag:yaml.org,2002:"
 _MERGE = "<<"
 
 
@@ -36,18 +38,16 @@ def parse_yaml(text: str, source: str) -> Node | None:
 
     Raises `InventoryError` with the source and the line of whatever is wrong.
     """
-    import yaml  # noqa: PLC0415 (15 ms that inline inventories and --help do without)
+    import yaml  # noqa: PLC0415 (20 ms that inline lists and --help do without)
 
     loader = None
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         return _Builder(loader, source).document()
     except yaml.reader.ReaderError as error:
-        place = text.find(chr(error.character))
-        raise InventoryError(
-            f"there is a control character ({error.character:#04x}), which YAML does not allow",
-            source=source,
-            line=text.count("\n", 0, place) + 1,
+        line = text.count("\n", 0, text.find(chr(error.character))) + 1
+        raise Place(source, line).error(
+            f"there is a control character ({error.character:#04x}), which YAML does not allow"
         ) from error
     except yaml.MarkedYAMLError as error:
         raise _explained(error, text, source) from error
@@ -68,7 +68,7 @@ def _explained(error: yaml.MarkedYAMLError, text: str, source: str) -> Inventory
         begun = error.context_mark
         if begun is not None and begun.line != line:
             message += f" ({error.context}, begun in line {begun.line + 1})"
-    return InventoryError(message, source=source, line=line + 1)
+    return Place(source, line + 1).error(message)
 
 
 class _Anchored(NamedTuple):
@@ -154,7 +154,8 @@ class _Builder:
 
     def _check_tag(self, event: _Content, *, allowed: frozenset[str]) -> str | None:
         if event.tag is not None and event.tag not in allowed:
-            self._fail(event, f"the tag {event.tag} is not read; leave it out")
+            tag = event.tag.replace(_YAML_TAG, "!!")
+            self._fail(event, f"the tag {tag} is not read; leave it out")
         return event.tag
 
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
@@ -184,7 +185,9 @@ class _Builder:
     def _key(self, event: yaml.Event, before: dict[str, Entry]) -> Scalar:
         key = self._node(event)
         if not isinstance(key, Scalar):
-            self._fail(event, "a key must be a single word; quote what begins with '{' or '['")
+            self._fail(
+                event, f"a key must be text, not {kind(key)}; quote what begins with {{ or ["
+            )
         if key.text in before:
             first = before[key.text].line
             self._fail(event, f"{key.text!r} stands here twice, the first time in line {first}")
@@ -205,7 +208,7 @@ class _Builder:
         self._height = max(self._height, depth)
 
     def _fail(self, event: yaml.Event, message: str) -> NoReturn:
-        raise InventoryError(message, source=self._source, line=_line(event))
+        raise Place(self._source, _line(event)).error(message)
 
 
 def _line(event: yaml.Event) -> int:

@@ -25,7 +25,8 @@ class JsonDocument:
 
     def close(self, report: Report) -> None:
         """Write the document; raises `OSError` when it cannot be written."""
-        separator = b'{"results": [\n'
+        self._out.write(b'{"results": [')
+        separator = b"\n"
         for result in report:
             self._out.write(separator + json.dumps(result_as_json(result)).encode())
             separator = b",\n"

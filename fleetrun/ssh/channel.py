@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fleetrun.errors import ConnectionLost
-from fleetrun.ssh.messages import build_message
+from fleetrun.ssh.messages import build_message, read_text
 
 from paramiko import common  # isort: skip (fleetrun.ssh.messages makes it cheap)
 from paramiko.message import Message
@@ -53,6 +53,7 @@ class Channel:
         self._take = take
         self._receive_window = WINDOW_BYTES
         self._answers: list[bool] = []
+        self._arrived: list[tuple[int, bytes]] = []
         self._closing = False
         self.local_id = local_id
         self.remote_id = -1
@@ -129,7 +130,16 @@ class Channel:
         self._receive_window -= len(data)
         if self._receive_window < 0:
             raise ConnectionLost("it sent more than the window allows")
-        self._take(kind, data)
+        self._arrived.append((kind, data))
+
+    def deliver(self) -> None:
+        """Hand what has arrived to the consumer, and grant the host as much again.
+
+        Called by the pump once a packet is dealt with, so that an error of the consumer is never
+        taken for one of the host.
+        """
+        while self._arrived:
+            self._take(*self._arrived.pop(0))
         if self._receive_window < WINDOW_BYTES // 2 and not self._closing:
             more = WINDOW_BYTES - self._receive_window
             self._receive_window += more
@@ -159,12 +169,12 @@ class Channel:
 
     def take_request(self, message: Message) -> None:
         """Take word of how the command ended; refuse what we do not know."""
-        kind = message.get_text()
+        kind = read_text(message)
         wants_answer = message.get_boolean()
         if kind == "exit-status":
             self.exit_status = message.get_int()
         elif kind == "exit-signal":
-            self.signal = message.get_text() or "unknown"
+            self.signal = read_text(message) or "unknown"
         if wants_answer:
             self._send(common.MSG_CHANNEL_FAILURE)
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import struct
 import sys
 
 from fleetrun.errors import ConnectError, ConnectionLost, SessionError
+
+log = logging.getLogger(__name__)
 
 
 def _make_lazy(name: str) -> None:
@@ -45,6 +48,9 @@ BROKEN = (
 )
 """The host, or something on the way, broke the protocol."""
 
+NONSENSE = (ValueError, LookupError, ArithmeticError, TypeError, struct.error)
+"""What parsers raise at a message that is cut short, or holds numbers or text that cannot be."""
+
 LOGIN_ANSWERS = (
     ssh_exception.AuthenticationException,
     ssh_exception.BadAuthenticationType,
@@ -74,6 +80,9 @@ def session_error(error: Exception) -> SessionError:
         return ConnectionLost("the host closed the connection")
     if isinstance(error, BROKEN):
         return ConnectionLost(f"the SSH protocol was broken: {error}")
+    if isinstance(error, NONSENSE):
+        log.info("the host's message could not be read", exc_info=error)
+        return ConnectionLost(f"it sent something that makes no sense: {error}")
     if isinstance(error, OSError):
         return ConnectionLost((error.strerror or str(error)).lower())
     raise error

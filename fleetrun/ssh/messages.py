@@ -21,3 +21,8 @@ def build_message(number: int, *fields: bool | int | str | bytes) -> Message:
             data = field.encode() if isinstance(field, str) else field
             parts += [struct.pack(">I", len(data)), data]
     return Message(b"".join(parts))
+
+
+def read_text(message: Message) -> str:
+    """Read a string that is meant to be UTF-8; what is not is replaced, never an error."""
+    return str(message.get_string().decode("utf-8", "replace"))

@@ -21,7 +21,7 @@ from fleetrun.results import Phase
 from fleetrun.session import OnPhase
 from fleetrun.ssh.channel import CHANNEL_MESSAGES, DATA_PACKET_BYTES, WINDOW_BYTES, Channel
 from fleetrun.ssh.foreign import INCOMPATIBLE, session_error
-from fleetrun.ssh.messages import build_message
+from fleetrun.ssh.messages import build_message, read_text
 from fleetrun.ssh.packets import ClosedEarly, Packets
 from fleetrun.ssh.wire import Wire
 
@@ -243,18 +243,20 @@ class Transport(ServiceRequestingTransport):
             number, message = self.packetizer.read_message()
             self._wire.packet_over()
             self._alive_asked = 0
-            self._dispatch(number, message)
-        except EOFError:
-            self.active = False
-            raise ConnectionLost(self.closing_words()) from None
+            channel = self._dispatch(number, message)
         except (DeadlinePassed, Cancelled):
             raise
-        except Exception as error:
+        except EOFError as error:
+            self.active = False
+            raise ConnectionLost(self.closing_words()) from error
+        except Exception as error:  # whatever the host's bytes made the parsers raise
             self.active = False
             ours = session_error(error)
             if ours is error:
                 raise
             raise ours from error
+        if channel is not None:
+            channel.deliver()
 
     def closing_words(self) -> str:
         """Return a sentence on the connection's end, with the server's own words if it had any."""
@@ -263,24 +265,25 @@ class Transport(ServiceRequestingTransport):
             return f"{sentence}: {self.disconnect_reason}"
         return sentence
 
-    def _dispatch(self, number: int, message: Message) -> None:
+    def _dispatch(self, number: int, message: Message) -> Channel | None:
+        """Act on a packet; return the channel that it was for, if it was for one."""
         channel_handler = CHANNEL_MESSAGES.get(number)
         if channel_handler is not None and not self._expected_packet:
-            self._dispatch_to_channel(channel_handler, message)
-        elif number in {common.MSG_IGNORE, common.MSG_DEBUG}:
+            return self._dispatch_to_channel(channel_handler, message)
+        if number in {common.MSG_IGNORE, common.MSG_DEBUG}:
             self._enforce_strict_kex(number)
         elif number == common.MSG_DISCONNECT:
             self._take_disconnect(message)
         elif self._expected_packet and number not in self._expected_packet:
-            raise ConnectionLost(
-                f"it sent message {number} where only {self._expected_packet} may come"
-            )
+            allowed = ", ".join(map(str, self._expected_packet))
+            raise ConnectionLost(f"it sent message {number} where only {allowed} may come")
         elif self._expected_packet and number in _KEX_METHOD_MESSAGES:
             self._expected_packet = ()
             self.kex_engine.parse_next(number, message)
         else:
             self._expected_packet = ()
             self._dispatch_to_handler(number, message)
+        return None
 
     def _dispatch_to_handler(self, number: int, message: Message) -> None:
         login = self.auth_handler
@@ -293,16 +296,16 @@ class Transport(ServiceRequestingTransport):
 
     def _dispatch_to_channel(
         self, handler: Callable[[Channel, Message], None], message: Message
-    ) -> None:
+    ) -> Channel:
         channel = self._open_channels.get(message.get_int())
-        if channel is not None:
-            handler(channel, message)
-            return
-        raise ConnectionLost("it sent data for a channel that was never opened")
+        if channel is None:
+            raise ConnectionLost("it sent data for a channel that was never opened")
+        handler(channel, message)
+        return channel
 
     def _take_disconnect(self, message: Message) -> None:
         message.get_int()
-        self.disconnect_reason = message.get_text() or "without a reason"
+        self.disconnect_reason = read_text(message) or "without a reason"
         raise EOFError
 
     # --- sending -------------------------------------------------------------------------------
@@ -395,7 +398,7 @@ class Transport(ServiceRequestingTransport):
         channel = self._open_channels.pop(message.get_int(), None)
         if channel is not None:
             code = message.get_int()
-            words = message.get_text()
+            words = read_text(message)
             channel.refused = words or f"code {code} (RFC 4254, section 5.1)"
 
     def say_goodbye(self) -> None:

@@ -1,0 +1,44 @@
+"""The file of `--debug-log`. Nothing that is logged ever reaches the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from fleetrun.errors import UsageError
+
+_LOGGERS = ("fleetrun", "paramiko")
+_FORMAT = "%(asctime)s %(process)d %(threadName)s %(name)s %(levelname)s: %(message)s"
+
+
+@contextlib.contextmanager
+def debug_log(path: str | None) -> Iterator[None]:
+    """While it is entered, append what fleetrun and paramiko log to the file, for its owner alone.
+
+    With None, do nothing: they log to nowhere by themselves. Raises `UsageError` when the file
+    cannot be written.
+    """
+    if path is None:
+        yield
+        return
+    with contextlib.closing(_file_handler(path)) as handler, contextlib.ExitStack() as restore:
+        for logger in map(logging.getLogger, _LOGGERS):
+            logger.addHandler(handler)
+            restore.callback(logger.removeHandler, handler)
+            restore.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.DEBUG)
+        yield
+
+
+def _file_handler(path: str) -> logging.Handler:
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+        Path(path).chmod(0o600)  # it may have been there before
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise UsageError(f"--debug-log {path}: {error.strerror}") from error
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    return handler

@@ -1,0 +1,80 @@
+"""One operation on a fleet, seen by its user: events to sinks, a report, an exit code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+from fleetrun.cli.notes import note
+from fleetrun.cli.options import Format, OutputOptions
+from fleetrun.cli.signals import Stop
+from fleetrun.events import Finished
+from fleetrun.executors import Plan
+from fleetrun.fleet import Fleet
+from fleetrun.hosts import Host, HostKeyPolicy
+from fleetrun.operations import Operation
+from fleetrun.output import JsonDocument, Lines, Sink, Sinks, Summary, Writer
+from fleetrun.results import Report, Result
+
+
+def perform(fleet: Fleet, operation: Operation, output: OutputOptions, stop: Stop) -> int:
+    """Do it on every host, show what happens, and return the exit code.
+
+    A signal, or an output that cannot be written, cancels the run; it still ends with a result
+    for each host, and with a summary.
+    """
+    _say_before(fleet, verbose=output.verbose)
+
+    def cancel_for(error: OSError) -> None:
+        note(f"error: cannot write the output: {error.strerror}")
+        fleet.cancel()
+
+    sinks = Sinks(_sinks(output), on_broken=cancel_for)
+    with stop.cancels(fleet.cancel):
+        report = _follow(fleet, operation, sinks)
+    sinks.close(report)
+    return stop.exit_code or max(report.exit_code, int(sinks.broken))
+
+
+def _follow(fleet: Fleet, operation: Operation, sinks: Sinks) -> Report:
+    began_at_s = time.monotonic()
+    results: list[Result] = []
+    for event in fleet.events(operation):
+        sinks.take(event)
+        if isinstance(event, Finished):
+            results.append(event.result)
+    wall_seconds = time.monotonic() - began_at_s
+    return Report.of([host.name for host in fleet.hosts], results, wall_seconds=wall_seconds)
+
+
+def _sinks(output: OutputOptions) -> Iterator[Sink]:
+    out, err = Writer.of(sys.stdout, output.color), Writer.of(sys.stderr, output.color)
+    if output.format is Format.JSON:
+        yield JsonDocument(out)
+    else:
+        yield Lines(out=out, err=err, prefixed=not output.no_prefix)
+    yield Summary(err, quiet=output.quiet, verbose=output.verbose)
+
+
+def _say_before(fleet: Fleet, *, verbose: bool) -> None:
+    warn_of_unchecked_keys(fleet.hosts)
+    if fleet.plan.note is not None:
+        note(f"warning: {fleet.plan.note}")
+    if verbose:
+        note(_how(fleet.plan))
+
+
+def warn_of_unchecked_keys(hosts: Sequence[Host]) -> None:
+    """Say so when any of the hosts need not prove who it is; wanted before each run."""
+    unchecked = sum(host.host_keys is HostKeyPolicy.OFF for host in hosts)
+    if unchecked:
+        note(
+            f"warning: the keys of {unchecked} of {len(hosts)} hosts are not checked; "
+            "whoever sits in between can read and change everything"
+        )
+
+
+def _how(plan: Plan) -> str:
+    where = "this process" if not plan.workers else f"each of {plan.workers} worker processes"
+    return f"mode {plan.mode}: {plan.width} at once in {where}"

@@ -1,0 +1,59 @@
+"""What the command line says of every host; it beats the inventory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from fleetrun.errors import InventoryError
+from fleetrun.hosts import MAX_PORT, HostKeyPolicy, check_word
+from fleetrun.inventory.place import Place
+from fleetrun.inventory.variables import Setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """Settings for every host that beat the inventory's; None where none was given.
+
+    The fields are those of `Host`. Raises `InventoryError` that names the option (`--port: …`)
+    when a value cannot be used.
+    """
+
+    user: str | None = None
+    port: int | None = None
+    private_key: str | None = None
+    known_hosts: tuple[str, ...] | None = None
+    host_keys: HostKeyPolicy | None = None
+    connect_timeout_s: float | None = None
+    command_timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.user is not None:
+            _check_user(self.user)
+        if self.port is not None and not 1 <= self.port <= MAX_PORT:
+            raise Place("--port").error(f"{self.port} is not between 1 and {MAX_PORT}")
+        for name in ("connect_timeout_s", "command_timeout_s"):
+            seconds = getattr(self, name)
+            if seconds is not None and not 0 < seconds < math.inf:
+                raise Place(_option(name)).error(f"{seconds} is not a positive number of seconds")
+
+    def settings(self) -> dict[str, Setting]:
+        """Return what was given, by the field of `Host` that it sets."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: Setting(name=_option(name), value=value, place=Place(_option(name)))
+            for name, value in given.items()
+            if value is not None
+        }
+
+
+def _check_user(user: str) -> None:
+    try:
+        check_word("user", user)
+    except InventoryError as error:
+        raise Place("--user").error(error.message) from error
+
+
+def _option(name: str) -> str:
+    """Return the option that sets the field: `--connect-timeout` for `connect_timeout_s`."""
+    return "--" + name.removesuffix("_s").replace("_", "-")

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+
+from fleetrun.cli import main
+from fleetrun.results import Phase
+from fleetrun.testing import FakeHost
+
+MODES = ["sequential", "threads", "processes"]
+
+
+def test_every_mode_is_a_row_with_the_same_hosts(fleetrun: CommandLine) -> None:
+    ran = fleetrun("compare", "-i", "h1,h2,", "uptime", "--modes", ",".join(MODES))
+
+    title, *rows = ran.out.splitlines()
+    assert title.split()[:3] == ["mode", "forks", "workers"]
+    assert [row.split()[0] for row in rows] == MODES
+    assert [row.split()[-2:] for row in rows] == [["2", "0"]] * 3
+    assert ran.err.splitlines() == [
+        "fleetrun: warm-up on h1, not measured",
+        "fleetrun: sequential: 2 hosts, 1 at once",
+        "fleetrun: threads: 2 hosts, 2 at once",
+        "fleetrun: processes: 2 hosts, 2 at once",
+    ]
+    assert ran.code == 0
+
+
+def test_all_modes_are_the_default(fleetrun: CommandLine) -> None:
+    ran = fleetrun("compare", "-i", "h1,", "uptime", "--format", "json")
+
+    assert [run["mode"] for run in json.loads(ran.out)["runs"]] == MODES
+
+
+def test_options_stand_around_the_command_and_never_among_its_words(fleetrun: CommandLine) -> None:
+    behind = fleetrun("compare", "uptime", "--modes", "threads", "-f", "1", "-i", "h1,h2,")
+    among = fleetrun("compare", "-i", "h1,", "ls", "-la")
+
+    assert "threads: 2 hosts, 1 at once" in behind.err
+    assert (among.code, among.out) == (2, "")
+    assert "quote the command, or put -- before it" in among.err
+
+
+def test_the_speedup_is_over_sequential_and_null_without_it(fleetrun: CommandLine) -> None:
+    fleetrun.meets({f"h{number}": FakeHost(takes_s=0.05) for number in range(4)})
+
+    def speedups(modes: str) -> dict[str, float | None]:
+        hosts = "h0,h1,h2,h3,"
+        ran = fleetrun("compare", "-i", hosts, "nap", "--modes", modes, "--format", "json")
+        return {run["mode"]: run["speedup"] for run in json.loads(ran.out)["runs"]}
+
+    assert speedups("threads,processes") == {"threads": None, "processes": None}
+    with_sequential = speedups("threads,sequential")
+    assert with_sequential["sequential"] == 1.0
+    assert with_sequential["threads"] is not None
+
+
+def test_a_run_with_a_failure_is_flagged_and_gets_no_speedup(fleetrun: CommandLine) -> None:
+    fleetrun.meets({"h2": FakeHost(exit_status=3), "h3": FakeHost(fails_in=Phase.KEX)})
+
+    ran = fleetrun(
+        "compare", "-i", "h1,h2,h3,", "uptime", "--modes", "sequential,threads", "--format", "json"
+    )
+
+    runs = json.loads(ran.out)["runs"]
+    assert [(run["ok"], run["not_ok"], run["speedup"]) for run in runs] == [(1, 2, None)] * 2
+    assert ran.err.splitlines()[-1].startswith(
+        "fleetrun: threads is not comparable: 2 of 3 hosts not ok, first h"
+    )
+    assert ran.code == 4
+
+
+def test_the_problem_of_a_run_is_shown_where_the_table_is(fleetrun: CommandLine) -> None:
+    fleetrun.meets({"h1": FakeHost(exit_status=3)})
+
+    ran = fleetrun("compare", "-i", "h1,", "uptime", "--modes", "threads")
+
+    assert ran.out.splitlines()[-1].split()[-2:] == ["0", "1"]
+    assert ran.err.endswith(
+        "fleetrun: threads is not comparable: 1 of 1 hosts not ok, "
+        "first h1: failed in run: exit status 3\n"
+    )
+    assert ran.code == 1
+
+
+def test_keys_that_nobody_checks_are_warned_of(fleetrun: CommandLine) -> None:
+    ran = fleetrun("compare", "-i", "h1,", "--host-keys", "off", "uptime", "--modes", "threads")
+
+    assert ran.err.startswith("fleetrun: warning: the keys of 1 of 1 hosts are not checked")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["-i", "h1,", "uptime", "--modes", "thread"], id="no such mode"),
+        pytest.param(["-i", "h1,", "-l", "h2", "uptime"], id="no such host"),
+        pytest.param(["-i", "h1,", "   "], id="no command"),
+        pytest.param(["uptime"], id="no inventory"),
+        pytest.param(["-i", "h1,", "uptime", "--forks", "0"], id="no forks"),
+    ],
+)
+def test_what_cannot_be_compared_is_a_mistake_in_the_call(
+    arguments: list[str], fleetrun: CommandLine
+) -> None:
+    ran = fleetrun("compare", *arguments)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("fleetrun: error: ")
+
+
+def test_a_signal_ends_the_comparison_and_keeps_the_runs_that_are_there(
+    fleetrun: CommandLine, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    fleetrun.meets({"h1": FakeHost(), "h2": FakeHost(takes_s=600, log=begun)})
+
+    def interrupt() -> None:
+        while not begun.exists():
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    ran = fleetrun("compare", "-i", "h1,h2,h3,", "uptime", "--format", "json")
+    thread.join()
+
+    (run,) = json.loads(ran.out)["runs"]
+    assert (run["mode"], run["ok"], run["not_ok"]) == ("sequential", 1, 2)
+    assert "sequential is not comparable: 2 of 3 hosts not ok" in ran.err
+    assert ran.code == 130
+
+
+def test_a_table_that_cannot_be_written_is_no_success(
+    fleetrun: CommandLine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fleetrun.meets({})
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+
+        code = main(["compare", "-i", "h1,", "uptime", "--modes", "threads"])
+
+    assert code == 1
+    assert "No space left on device" in capfd.readouterr().err

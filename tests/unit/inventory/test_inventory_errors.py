@@ -1,0 +1,386 @@
+"""Every message of the loader: what is wrong in the file, and what is said of it and where."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fleetrun.errors import InventoryError
+from fleetrun.inventory import Inventory
+
+Load = Callable[..., Inventory]
+
+
+def _host(*lines: str) -> str:
+    """Return an inventory of one host, whose variables begin in line 4."""
+    return "all:\n  hosts:\n    web1:\n" + "".join(f"      {line}\n" for line in lines)
+
+
+_MAPPING = "a mapping belongs here, with a 'name:' on each line"
+_SECONDS = "is not a positive number of seconds, such as 10 or 0.5"
+_PORT = "is not a whole number from 1 to 65535"
+
+MISTAKES = {
+    # the file
+    "empty file": ("", "hosts.yaml: there is nothing in the file"),
+    "only comments": ("# web1:\n", "hosts.yaml: there is nothing in the file"),
+    "empty document": ("---\n", "hosts.yaml: there is nothing in the file"),
+    "no host": ("all:\n  children:\n    web:\n", "hosts.yaml: there is no host in it"),
+    "not UTF-8": (
+        b"all:\n  hosts:\n    caf\xe9:\n",
+        "hosts.yaml:3: byte 0xe9 is not UTF-8; save the file as UTF-8",
+    ),
+    "control character": (
+        "all:\n  hosts:\n    web1: {a: \x07}\n",
+        "hosts.yaml:3: there is a control character (0x07), which YAML does not allow",
+    ),
+    # YAML
+    "tab": (
+        "all:\n  hosts:\n\tweb1:\n",
+        "hosts.yaml:3: the line is indented with a tab; YAML allows only spaces there",
+    ),
+    "not YAML": (
+        "all: hosts: web1\n",
+        "hosts.yaml:1: this is not YAML: mapping values are not allowed in this context",
+    ),
+    "quote never closed": (
+        "all:\n  hosts: 'web1\n\n",
+        (
+            "hosts.yaml:4: this is not YAML: found unexpected end of stream "
+            "(while scanning a quoted scalar, begun in line 2)"
+        ),
+    ),
+    "duplicate key": (
+        "all:\n  hosts:\n    web1:\n    web2:\n    web1:\n",
+        "hosts.yaml:5: 'web1' stands here twice, the first time in line 3",
+    ),
+    "tag": (
+        "all:\n  hosts:\n    web1: {a: !!int 3}\n",
+        "hosts.yaml:3: the tag !!int is not read; leave it out",
+    ),
+    "tag that runs code": (
+        "all: !!python/object/apply:os.system [id]\n",
+        "hosts.yaml:1: the tag !!python/object/apply:os.system is not read; leave it out",
+    ),
+    "unquoted template": (
+        _host("site: {{ site }}"),
+        "hosts.yaml:4: a key must be text, not a mapping; quote what begins with { or [",
+    ),
+    "two documents": (
+        _host() + "---\nall:\n",
+        "hosts.yaml:4: a second document begins here; an inventory is one document",
+    ),
+    "unknown alias": (
+        "all:\n  vars: *common\n",
+        "hosts.yaml:2: the alias *common has no anchor &common before it",
+    ),
+    "alias within itself": (
+        "all: &a\n  vars: *a\n",
+        "hosts.yaml:2: the alias *a stands within what it names",
+    ),
+    "merge of a value": (
+        _host("<<: web"),
+        "hosts.yaml:4: '<<' merges mappings, and this is a single value",
+    ),
+    "merge of a list of values": (
+        _host("<<: [web]"),
+        "hosts.yaml:4: '<<' merges mappings, and this is a single value",
+    ),
+    "nested too deep": (
+        "all: " + "[" * 5000,
+        "hosts.yaml:1: values stand more than 100 levels deep in each other",
+    ),
+    # the layout
+    "list": (
+        "- web1\n",
+        "hosts.yaml:1: an inventory is a mapping of groups, such as 'all:', and this is a list",
+    ),
+    "single value": (
+        "\nweb1\n",
+        (
+            "hosts.yaml:2: an inventory is a mapping of groups, such as 'all:', "
+            "and this is a single value"
+        ),
+    ),
+    "section at the top": (
+        "hosts:\n  web1:\n",
+        "hosts.yaml:1: 'hosts' stands where groups are; indent it under a group, such as 'all:'",
+    ),
+    "inventory plugin": (
+        "plugin: aws_ec2\n",
+        (
+            "hosts.yaml:1: this configures an Ansible inventory plugin, which fleetrun does not "
+            "run; write what it finds to a file with `ansible-inventory --list --yaml`"
+        ),
+    ),
+    "host for hosts": (
+        "web:\n  host:\n    web1:\n",
+        "hosts.yaml:2: group 'web' cannot have a key 'host'; did you mean 'hosts'?",
+    ),
+    "child for children": (
+        "web:\n  child:\n    web1:\n",
+        "hosts.yaml:2: group 'web' cannot have a key 'child'; did you mean 'children'?",
+    ),
+    "variable outside vars": (
+        "web:\n  ansible_user: root\n",
+        (
+            "hosts.yaml:2: group 'web' cannot have a key 'ansible_user'; "
+            "a variable belongs under 'vars:'"
+        ),
+    ),
+    "group outside children": (
+        "all:\n  web:\n    hosts: web1\n",
+        (
+            "hosts.yaml:2: group 'all' cannot have a key 'web'; "
+            "a group belongs under 'children:', a host under 'hosts:'"
+        ),
+    ),
+    "group is a value": ("web: web1\n", f"hosts.yaml:1: group 'web' is a single value; {_MAPPING}"),
+    "hosts are a list": (
+        "web:\n  hosts:\n    - web1\n",
+        f"hosts.yaml:2: 'hosts' of group 'web' is a list; {_MAPPING}",
+    ),
+    "children are a list": (
+        "web:\n  children: [a, b]\n",
+        f"hosts.yaml:2: 'children' of group 'web' is a list; {_MAPPING}",
+    ),
+    "vars are a list": (
+        "web:\n  vars:\n    - user: root\n",
+        f"hosts.yaml:2: 'vars' of group 'web' is a list; {_MAPPING}",
+    ),
+    "vars are a value": (
+        "web:\n  vars: root\n",
+        f"hosts.yaml:2: 'vars' of group 'web' is a single value; {_MAPPING}",
+    ),
+    "host is a value": (
+        "web:\n  hosts:\n    web1: 192.0.2.1\n",
+        f"hosts.yaml:3: host 'web1' is a single value; {_MAPPING}",
+    ),
+    "all as a child": (
+        "web:\n  children:\n    all:\n",
+        "hosts.yaml:3: 'all' holds every group and is no child of one",
+    ),
+    "circle of groups": (
+        "a:\n  hosts: web1\n  children: b\nb:\n  children: c\nc:\n  children: a\n",
+        "hosts.yaml:7: group 'a' is its own ancestor: a > b > c > a",
+    ),
+    "child of itself": (
+        "a:\n  hosts: web1\n  children:\n    a:\n",
+        "hosts.yaml:4: group 'a' is its own ancestor: a > a",
+    ),
+    "priority": (
+        "web:\n  vars:\n    ansible_group_priority: high\n",
+        "hosts.yaml:3: ansible_group_priority: it is not a whole number",
+    ),
+    "group name": (
+        "all:\n  children:\n    -web:\n",
+        "hosts.yaml:3: the group name '-web' begins with '-', as an option does",
+    ),
+    # the names of hosts
+    "host like an option": (
+        "all:\n  hosts:\n    -oProxyCommand=id:\n",
+        "hosts.yaml:3: the host name '-oProxyCommand=id' begins with '-', as an option does",
+    ),
+    "host for the shell": (
+        "all:\n  hosts:\n    a;b:\n",
+        "hosts.yaml:3: the host name 'a;b' has ';' in it, which is not allowed",
+    ),
+    "newline in a host": (
+        'all:\n  hosts:\n    "a\\nb":\n',
+        "hosts.yaml:3: the host name 'a\\nb' has '\\n' in it, which is not allowed",
+    ),
+    "empty host": ("all:\n  hosts:\n    '':\n", "hosts.yaml:3: the host name is empty"),
+    "long host": (
+        f"all:\n  hosts:\n    {'x' * 300}:\n",
+        f"hosts.yaml:3: the host name '{'x' * 40}'… has 300 characters; 255 are allowed",
+    ),
+    "range": (
+        "all:\n  hosts:\n    web[01:20]:\n",
+        (
+            "hosts.yaml:3: the host name 'web[01:20]' has brackets in it, which only an IPv6 "
+            "address may have; ranges are not read: write the hosts one by one"
+        ),
+    ),
+    "host with two colons": (
+        "all:\n  hosts:\n    web1:22:23:\n",
+        "hosts.yaml:3: 'web1:22:23' is neither NAME:PORT nor an IPv6 address",
+    ),
+    "host with a bad port": (
+        "all:\n  hosts:\n    web1:0:\n",
+        f"hosts.yaml:3: the port '0' {_PORT}",
+    ),
+    "one host with two ports": (
+        "all:\n  hosts:\n    lab:2201:\n    lab:2202:\n",
+        (
+            "hosts.yaml:4: host 'lab' stands in hosts.yaml:3 with another port or user; "
+            "give the two different names, and say 'host:' below each"
+        ),
+    ),
+    # variables
+    "misspelt ansible_": (
+        _host("ansible_hots: web1"),
+        "hosts.yaml:4: there is no variable 'ansible_hots'; did you mean 'ansible_host'?",
+    ),
+    "misspelt, ours": (
+        _host("site: ams", "usre: root"),
+        "hosts.yaml:5: there is no variable 'usre'; did you mean 'user'?",
+    ),
+    "no value": (_host("port:"), "hosts.yaml:4: port: it has no value"),
+    "null": (_host("user: ~"), "hosts.yaml:4: user: it has no value"),
+    "empty text": (_host("user: ''"), "hosts.yaml:4: user: it has no value"),
+    "list for a value": (
+        _host("ansible_port: [22]"),
+        "hosts.yaml:4: ansible_port: a single value is wanted, and this is a list",
+    ),
+    "mapping for a value": (
+        _host("password: {secret: hunter2}"),
+        "hosts.yaml:4: password: a single value is wanted, and this is a mapping",
+    ),
+    "port 0": (_host("port: 0"), f"hosts.yaml:4: port: the port '0' {_PORT}"),
+    "port 65558": (_host("port: 65558"), f"hosts.yaml:4: port: the port '65558' {_PORT}"),
+    "port in base 60": (_host("port: 22:22"), f"hosts.yaml:4: port: the port '22:22' {_PORT}"),
+    "port in base 16": (_host("port: 0x16"), f"hosts.yaml:4: port: the port '0x16' {_PORT}"),
+    "port in base 8": (_host("port: 022"), f"hosts.yaml:4: port: the port '022' {_PORT}"),
+    "port is a float": (_host("port: 22.0"), f"hosts.yaml:4: port: the port '22.0' {_PORT}"),
+    "port in Arabic digits": (
+        _host("port: '\u0662\u0662'"),
+        f"hosts.yaml:4: port: the port '\u0662\u0662' {_PORT}",
+    ),
+    "address with a port": (
+        _host("host: 192.0.2.1:22"),
+        (
+            "hosts.yaml:4: host: the address '192.0.2.1:22' has ':' in it; "
+            "a port goes into ansible_port"
+        ),
+    ),
+    "address for the shell": (
+        _host("host: $(id)"),
+        "hosts.yaml:4: host: the address '$(id)' has '$' in it, which is not allowed",
+    ),
+    "user with a space": (
+        _host("user: a b"),
+        "hosts.yaml:4: user: the user 'a b' has ' ' in it, which is not allowed",
+    ),
+    "host keys": (
+        _host("host_keys: maybe"),
+        "hosts.yaml:4: host_keys: 'maybe' is not one of strict, accept-new, off",
+    ),
+    "switch": (
+        _host("ansible_host_key_checking: off"),
+        "hosts.yaml:4: ansible_host_key_checking: 'off' is not one of yes, no, true, false",
+    ),
+    "seconds with a unit": (
+        _host("connect_timeout: 10s"),
+        f"hosts.yaml:4: connect_timeout: '10s' {_SECONDS}",
+    ),
+    "no seconds": (_host("ansible_timeout: 0"), f"hosts.yaml:4: ansible_timeout: '0' {_SECONDS}"),
+    "endless seconds": (
+        _host("command_timeout: inf"),
+        f"hosts.yaml:4: command_timeout: 'inf' {_SECONDS}",
+    ),
+    "no known_hosts": (
+        _host("known_hosts: []"),
+        "hosts.yaml:4: known_hosts: a single value is wanted, and this is a list",
+    ),
+    "template": (
+        _host("ansible_host: '{{ inventory_hostname }}.example.com'"),
+        (
+            "hosts.yaml:4: 'ansible_host' of host 'web1' is a Jinja template, "
+            "which fleetrun does not evaluate; write the value itself"
+        ),
+    ),
+    "vault": (
+        _host("ansible_password: !vault |", "  $ANSIBLE_VAULT;1.1;AES256", "  3132"),
+        (
+            "hosts.yaml:4: 'ansible_password' of host 'web1' is encrypted with ansible-vault, "
+            "which fleetrun does not open; write the value itself"
+        ),
+    ),
+    "template in a list": (
+        _host("known_hosts: [a, '{% if x %}b{% endif %}']"),
+        (
+            "hosts.yaml:4: 'known_hosts' of host 'web1' is a Jinja template, "
+            "which fleetrun does not evaluate; write the value itself"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_named_with_its_file_and_line(
+    load: Load, text: str | bytes, message: str
+) -> None:
+    with pytest.raises(InventoryError) as caught:
+        load(text)
+    assert str(caught.value) == message
+
+
+def test_an_error_carries_its_source_and_line_apart_from_its_sentence(load: Load) -> None:
+    with pytest.raises(InventoryError) as caught:
+        load(_host("port: 0"))
+    assert caught.value.source == "hosts.yaml"
+    assert caught.value.line == 4
+    assert not caught.value.message.startswith("hosts.yaml")
+
+
+@pytest.mark.parametrize("name", ["nowhere.yaml", "web1"])
+def test_a_missing_file_hints_at_how_a_list_is_written(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with pytest.raises(InventoryError) as caught:
+        Inventory.load(path)
+    assert str(caught.value) == (
+        f"{path}: there is no such file; a list of hosts is written with a comma: 'web1,web2,'"
+    )
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match="it is a folder; give the inventory file in it"):
+        Inventory.load(tmp_path)
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InventoryError, match="pipe: it is not an ordinary file"):
+        Inventory.load(tmp_path / "pipe")
+
+
+def test_an_unreadable_file_gives_the_systems_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "hosts.yaml"
+    path.write_text("all:\n")
+
+    def refuse(*_: object) -> None:  # permission bits do not hold root back
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InventoryError, match="it cannot be read: Permission denied"):
+        Inventory.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("x" * 5000, "too long"), ("a\0b", "null")], ids=["long", "NUL"]
+)
+def test_an_impossible_path_is_an_inventory_error(name: str, reason: str) -> None:
+    with pytest.raises(InventoryError, match=f"it cannot be read: .*{reason}"):
+        Inventory.load(name)
+
+
+def test_a_file_that_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleetrun.inventory.source.MAX_BYTES", 1 << 20)
+    path = tmp_path / "hosts.yaml"
+    path.write_bytes(b"#" * ((1 << 20) + 1))
+    with pytest.raises(InventoryError, match="it is larger than 1 MiB"):
+        Inventory.load(path)
+
+
+def test_no_message_shows_a_password(load: Load) -> None:
+    for value in ("[hunter2]", "{a: hunter2}", "'hunter2 {{ x }}'"):
+        with pytest.raises(InventoryError) as caught:
+            load(_host(f"ansible_password: {value}"))
+        assert "hunter2" not in str(caught.value)

@@ -24,7 +24,7 @@ from fleetrun.hosts import Host
 from fleetrun.job import Job
 from fleetrun.operations import DEFAULT_OUTPUT_LIMIT_BYTES, Exec, Get, Operation, Put
 from fleetrun.results import Report, Result
-from fleetrun.session import Cancel, Connect
+from fleetrun.session import Cancel, Connect, Prepares
 from fleetrun.ssh import SshConnect
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Fleet:
         hosts: at least one; text (`web1`, `deploy@web2:2222`) is read as an inline inventory.
         mode: how the waiting is overlapped: `sequential`, `threads` or `processes`.
         forks: at most this many hosts at once; None means what suits the mode (see `make_plan`).
+        retries: how often a host that could not be reached is tried again; one whose work was
+            handed over, or that refused the login or the host key, never is.
         connect: makes the sessions; None means over SSH.
 
     Attributes:
@@ -58,9 +60,11 @@ class Fleet:
         *,
         mode: Mode | str = Mode.THREADS,
         forks: int | None = None,
+        retries: int = 0,
         connect: Connect | None = None,
     ) -> None:
         self.hosts = _resolve(hosts)
+        self._retries = retries
         self.plan: Plan = make_plan(_mode(mode), forks=forks, hosts=len(self.hosts))
         self._connect: Connect = SshConnect() if connect is None else connect
         self._lock = threading.RLock()  # a signal handler may interrupt its own thread in it
@@ -77,6 +81,7 @@ class Fleet:
         mode: Mode | str = Mode.THREADS,
         forks: int | None = None,
         overrides: Overrides | None = None,
+        retries: int = 0,
         connect: Connect | None = None,
     ) -> Self:
         """Return a fleet of the hosts in an inventory.
@@ -87,14 +92,17 @@ class Fleet:
             mode: as for `Fleet`.
             forks: likewise.
             overrides: settings that beat the inventory's; None means that nothing does.
-            connect: as for `Fleet`.
+            retries: as for `Fleet`.
+            connect: likewise.
 
         Raises `InventoryError` when the inventory is wrong or the pattern matches no host.
         """
         from fleetrun.inventory import Inventory, Overrides  # noqa: PLC0415 (YAML is slow)
 
         inventory = Inventory.load(source, overrides=overrides or Overrides())
-        return cls(inventory.select(limit), mode=mode, forks=forks, connect=connect)
+        return cls(
+            inventory.select(limit), mode=mode, forks=forks, retries=retries, connect=connect
+        )
 
     def exec(
         self,
@@ -163,7 +171,9 @@ class Fleet:
         """
         if self._closed:
             raise UsageError("this fleet is closed; make a new one")
-        jobs = [Job(host=host, operation=operation) for host in self.hosts]
+        if isinstance(self._connect, Prepares):
+            self._connect.prepare(self.hosts)
+        jobs = [Job(host=host, operation=operation, retries=self._retries) for host in self.hosts]
         return self._run(jobs, self._cancelled_times)
 
     def cancel(self) -> None:

@@ -211,7 +211,7 @@ def _judge(phase: Phase | None, ending: Ending, error: SessionError | None) -> _
         return _Verdict(
             outcome=Outcome.FAILED, error=ending.note or f"exit status {ending.exit_status}"
         )
-    if phase is Phase.TRANSFER:
+    if ending.done:
         return _Verdict(outcome=Outcome.OK)
     return _Verdict(
         outcome=Outcome.LOST,

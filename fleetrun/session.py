@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fleetrun.hosts import Host, Secret
 from fleetrun.readiness import wait_ready
@@ -187,3 +187,19 @@ class Connect(Protocol):
 
         Raises `ConnectError` (or a subclass), `DeadlinePassed`, `ConnectionLost` or `Cancelled`.
         """
+
+
+@runtime_checkable
+class ShowsHostKeys(Protocol):
+    """A `Session` that was made to look at a host's keys."""
+
+    def host_keys(self) -> tuple[str, ...]:
+        """Return the host's keys, each as a line of known_hosts."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A `Connect` that can look at what it will need before any host is contacted."""
+
+    def prepare(self, hosts: Sequence[Host]) -> None:
+        """Return when all is there; raise `UsageError` with the first thing that is not."""

@@ -53,6 +53,10 @@ class LazyGroup(click.Group):
             help="List the selected hosts.",
             example="fleetrun hosts -l web --format json",
         ),
+        "keys": _Entry(
+            help="Collect host keys, and approve the new ones.",
+            example="fleetrun keys scan -l web",
+        ),
         "compare": _Entry(
             help="Run one command in several modes and compare them.",
             example='fleetrun compare --lab 16 "sleep 0.2" --modes sequential,threads,processes',

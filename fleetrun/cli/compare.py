@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 
 import click
 
-from fleetrun.cli.debug_log import debug_log
+from fleetrun.cli.login_options import LoginOptions, login_options
 from fleetrun.cli.modes import ALL, complete_modes
 from fleetrun.cli.modes import modes as read_modes
 from fleetrun.cli.notes import note
-from fleetrun.cli.opening import opened_source, overrides
+from fleetrun.cli.opening import opened_hosts
 from fleetrun.cli.options import FleetOptions, debug_log_option, fleet_options, forks_option
 from fleetrun.cli.perform import warn_of_unchecked_keys
 from fleetrun.cli.signals import Stop
 from fleetrun.cli.words import WordsCommand
 from fleetrun.compare import Comparison, with_speedups
 from fleetrun.executors import Mode
-from fleetrun.hosts import Host
-from fleetrun.inventory import Inventory
 from fleetrun.operations import Exec
 from fleetrun.output import Writer
 from fleetrun.output.compare_json import write_compare_json
@@ -47,6 +44,7 @@ fleetrun compare -i hosts.yaml -l web "uptime" --forks 8 --format json"""
 )
 @forks_option
 @fleet_options
+@login_options
 @click.option(
     "--format",
     "form",
@@ -63,6 +61,7 @@ def command(
     modes: tuple[Mode, ...],
     forks: int | None,
     fleet_options: FleetOptions,
+    login_options: LoginOptions,
     form: str,
     debug_log: str | None,
 ) -> int:
@@ -79,7 +78,7 @@ def command(
     The exit code is the largest of the runs', each as that of `fleetrun exec`.
     """
     operation = Exec(command=" ".join(words), live=True, output_limit_bytes=0)  # as `exec` does
-    with _opened_hosts(fleet_options, debug_log) as hosts:
+    with opened_hosts(fleet_options, login_options, debug_log) as hosts:
         warn_of_unchecked_keys(hosts)
         comparison = Comparison(hosts, operation, modes=modes, forks=forks)
         with stop.cancels(comparison.cancel):
@@ -88,13 +87,6 @@ def command(
     for sentence in _flaws(runs):
         note(sentence)
     return stop.exit_code or max((run.exit_code for run in runs), default=0)
-
-
-@contextlib.contextmanager
-def _opened_hosts(options: FleetOptions, log_file: str | None) -> Iterator[tuple[Host, ...]]:
-    with debug_log(log_file), opened_source(options) as source:
-        inventory = Inventory.load(source, overrides=overrides(options))
-        yield inventory.select(options.limit)
 
 
 def _flaws(runs: Sequence[Run]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from fleetrun.cli.command import Command
+from fleetrun.cli.login_options import LoginOptions, login_options
 from fleetrun.cli.opening import opened_fleet
 from fleetrun.cli.options import (
     FleetOptions,
@@ -29,6 +30,7 @@ fleetrun get -l web .profile /etc/hosts fetched"""
 @click.argument("remote", nargs=-1, required=True, metavar="REMOTE...")
 @click.argument("dest", type=click.Path(path_type=Path))
 @fleet_options
+@login_options
 @run_options
 @output_options
 @click.pass_obj
@@ -37,6 +39,7 @@ def command(
     remote: tuple[str, ...],
     dest: Path,
     fleet_options: FleetOptions,
+    login_options: LoginOptions,
     run_options: RunOptions,
     output_options: OutputOptions,
 ) -> int:
@@ -45,5 +48,5 @@ def command(
     /etc/hosts of web1 becomes DEST/web1/etc/hosts. A file appears whole or not at all.
     """
     operation = Get(sources=remote, target=dest)
-    with opened_fleet(fleet_options, run_options) as fleet:
+    with opened_fleet(fleet_options, login_options, run_options) as fleet:
         return perform(fleet, operation, output_options, stop)

@@ -6,33 +6,38 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from fleetrun.cli.asking import with_passphrases, with_secrets
 from fleetrun.cli.debug_log import debug_log
+from fleetrun.cli.login_options import LoginOptions
 from fleetrun.cli.options import FleetOptions, RunOptions
 from fleetrun.cli.source import named_source
 from fleetrun.errors import UsageError
 from fleetrun.fleet import Fleet
-from fleetrun.hosts import HostKeyPolicy
-from fleetrun.inventory import Overrides
+from fleetrun.hosts import Host, HostKeyPolicy
+from fleetrun.inventory import Inventory, Overrides
 
 
 @contextlib.contextmanager
-def opened_fleet(options: FleetOptions, run: RunOptions) -> Iterator[Fleet]:
+def opened_fleet(options: FleetOptions, login: LoginOptions, run: RunOptions) -> Iterator[Fleet]:
     """Yield the fleet that was asked for; ends its lab, if it has one, and its debug log.
 
     Raises `UsageError` when the options name no fleet that could be worked on.
     """
     with (
-        debug_log(run.debug_log),
-        opened_source(options) as source,
-        Fleet.from_inventory(
-            source,
-            limit=options.limit,
-            mode=run.mode,
-            forks=run.forks,
-            overrides=overrides(options),
-        ) as fleet,
+        opened_hosts(options, login, run.debug_log) as hosts,
+        Fleet(hosts, mode=run.mode, forks=run.forks, retries=run.retries) as fleet,
     ):
         yield fleet
+
+
+@contextlib.contextmanager
+def opened_hosts(
+    options: FleetOptions, login: LoginOptions, log_file: str | None
+) -> Iterator[tuple[Host, ...]]:
+    """Yield the selected hosts, with all the secrets that they need; as `opened_fleet` does."""
+    with debug_log(log_file), opened_source(options) as source:
+        inventory = Inventory.load(source, overrides=overrides(options, login))
+        yield with_passphrases(inventory.select(options.limit), login)
 
 
 @contextlib.contextmanager
@@ -51,10 +56,10 @@ def opened_source(options: FleetOptions) -> Iterator[str | Path]:
         yield lab.inventory
 
 
-def overrides(options: FleetOptions) -> Overrides:
-    """Return what was given on the command line and beats the inventory."""
+def overrides(options: FleetOptions, login: LoginOptions | None = None) -> Overrides:
+    """Return what was given on the command line and beats the inventory; asks for passwords."""
     policy = options.host_keys
-    return Overrides(
+    given = Overrides(
         user=options.user,
         port=options.port,
         private_key=options.private_key,
@@ -63,3 +68,4 @@ def overrides(options: FleetOptions) -> Overrides:
         connect_timeout_s=options.connect_timeout_s,
         command_timeout_s=options.command_timeout_s,
     )
+    return given if login is None else with_secrets(given, login)

@@ -51,10 +51,11 @@ class FleetOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How the waiting is overlapped, and where the debug log goes."""
+    """How the waiting is overlapped, what is tried again, and where the debug log goes."""
 
     mode: str
     forks: int | None
+    retries: int
     debug_log: str | None
 
 
@@ -69,7 +70,7 @@ class OutputOptions:
     color: Color
 
 
-def _gathered(
+def gathered(
     name: str, record: type, *options: Callable[[Callback], Callback]
 ) -> Callable[[Callback], Callback]:
     """Return a decorator that adds the options and passes their values as one record."""
@@ -115,7 +116,7 @@ debug_log_option = click.option(
     help="Append the log of fleetrun and of paramiko to FILE, which only you can read.",
 )
 
-fleet_options = _gathered(
+fleet_options = gathered(
     "fleet_options",
     FleetOptions,
     click.option(
@@ -183,7 +184,7 @@ fleet_options = _gathered(
     ),
 )
 
-run_options = _gathered(
+run_options = gathered(
     "run_options",
     RunOptions,
     click.option(
@@ -194,10 +195,17 @@ run_options = _gathered(
         help="How the waiting is overlapped.",
     ),
     forks_option,
+    click.option(
+        "--retries",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="Try a host that could not be reached N times more; never one that may have run.",
+    ),
     debug_log_option,
 )
 
-output_options = _gathered(
+output_options = gathered(
     "output_options",
     OutputOptions,
     format_option,

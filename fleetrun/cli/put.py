@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from fleetrun.cli.command import Command
+from fleetrun.cli.login_options import LoginOptions, login_options
 from fleetrun.cli.opening import opened_fleet
 from fleetrun.cli.options import (
     FleetOptions,
@@ -28,6 +29,7 @@ fleetrun put motd"""
 @click.command("put", cls=Command, epilog=_EXAMPLES)
 @click.argument("local", nargs=-1, required=True, metavar="LOCAL... [REMOTE]")
 @fleet_options
+@login_options
 @run_options
 @output_options
 @click.pass_obj
@@ -35,6 +37,7 @@ def command(
     stop: Stop,
     local: tuple[str, ...],
     fleet_options: FleetOptions,
+    login_options: LoginOptions,
     run_options: RunOptions,
     output_options: OutputOptions,
 ) -> int:
@@ -46,5 +49,5 @@ def command(
     """
     *sources, target = local if len(local) > 1 else (*local, "")
     operation = Put(sources=tuple(map(Path, sources)), target=target)
-    with opened_fleet(fleet_options, run_options) as fleet:
+    with opened_fleet(fleet_options, login_options, run_options) as fleet:
         return perform(fleet, operation, output_options, stop)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, fields
 
 from fleetrun.errors import InventoryError
-from fleetrun.hosts import MAX_PORT, HostKeyPolicy, check_word
+from fleetrun.hosts import MAX_PORT, HostKeyPolicy, Secret, check_word
 from fleetrun.inventory.place import Place
 from fleetrun.inventory.variables import Setting
 
@@ -26,6 +26,10 @@ class Overrides:
     host_keys: HostKeyPolicy | None = None
     connect_timeout_s: float | None = None
     command_timeout_s: float | None = None
+    password: Secret | None = None
+    become_user: str | None = None
+    become_password: Secret | None = None
+    legacy_algorithms: bool | None = None
 
     def __post_init__(self) -> None:
         if self.user is not None:

@@ -6,6 +6,7 @@ returns an `Ending`. It knows nothing of SSH, threads or other hosts.
     Exec   run a command, feed it stdin, keep what it writes
     Put    local files ─► temporary names ─► checked ─► renamed into place
     Get    remote files ─► temporary names ─► checked ─► renamed to DEST/HOST/path
+    ScanKeys    look at the host's public keys, without logging in
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from fleetrun.operations.ending import Ending, Interrupted
 from fleetrun.operations.execute import Exec
 from fleetrun.operations.get import Get, local_place
 from fleetrun.operations.put import Put
+from fleetrun.operations.scan import ScanKeys
 
-Operation = Exec | Put | Get
+Operation = Exec | Put | Get | ScanKeys
 
 __all__ = [
     "DEFAULT_OUTPUT_LIMIT_BYTES",
@@ -27,5 +29,6 @@ __all__ = [
     "Interrupted",
     "Operation",
     "Put",
+    "ScanKeys",
     "local_place",
 ]

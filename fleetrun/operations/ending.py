@@ -20,6 +20,7 @@ class Ending:
         stderr_bytes: likewise.
         refused: why a transfer did not happen; None when it did.
         note: a sentence about an unusual end; None otherwise.
+        done: whether an operation that has no status came to its end.
         files: what was written.
     """
 
@@ -31,6 +32,7 @@ class Ending:
     stderr_bytes: int = 0
     refused: str | None = None
     note: str | None = None
+    done: bool = False
     files: tuple[str, ...] = ()
 
 

@@ -51,7 +51,7 @@ class Get:
             return Ending(refused=str(error), files=tuple(written))
         finally:
             files.close()
-        return Ending(files=tuple(written))
+        return Ending(done=True, files=tuple(written))
 
 
 def local_place(target: Path, host: str, source: str) -> Path:

@@ -65,7 +65,7 @@ class Put:
             return Ending(refused=str(error), files=tuple(written))
         finally:
             files.close()
-        return Ending(files=tuple(written))
+        return Ending(done=True, files=tuple(written))
 
     def _into_folder(self, files: RemoteFiles) -> bool:
         if not self.target or self.target.endswith("/"):

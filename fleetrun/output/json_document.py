@@ -53,6 +53,7 @@ def result_as_json(result: Result) -> dict[str, object]:
         "stdout_bytes": result.stdout_bytes,
         "stderr_bytes": result.stderr_bytes,
         "files": result.files,
+        "killed": {None: None, True: "confirmed", False: "unconfirmed"}[result.killed],
     }
 
 

@@ -61,17 +61,25 @@ class Summary:
             outcome = paint(outcome, RED)
         where = "" if first.phase is None else f" in {first.phase}"
         why = "" if first.error is None else f": {visible(first.error)}"
-        doubt = " (it may still run)" if first.may_still_run else ""
-        return f"{names}: {outcome}{where}{why}{doubt}"
+        return f"{names}: {outcome}{where}{why}{_doubt(first)}"
 
 
 def _grouped(results: Iterable[Result]) -> list[list[Result]]:
     """Put results that would read alike together, in the order of the first of each."""
     groups: dict[tuple[object, ...], list[Result]] = {}
     for result in results:
-        look = (result.outcome, result.phase, result.error, result.may_still_run)
+        look = (result.outcome, result.phase, result.error, _doubt(result))
         groups.setdefault(look, []).append(result)
     return list(groups.values())
+
+
+def _doubt(result: Result) -> str:
+    """Say whether the command may still run, and whether its end was confirmed."""
+    if result.killed:
+        return " (killed: confirmed)"
+    if result.killed is False:
+        return " (killed: unconfirmed, it may still run)"
+    return " (it may still run)" if result.may_still_run else ""
 
 
 def _names(results: list[Result], *, most: int) -> str:

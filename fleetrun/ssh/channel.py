@@ -127,6 +127,10 @@ class Channel:
         self._receive(kind, message.get_string())
 
     def _receive(self, kind: int, data: bytes) -> None:
+        if len(data) > DATA_PACKET_BYTES:
+            raise ConnectionLost(
+                f"it sent {len(data)} bytes at once; {DATA_PACKET_BYTES} are allowed"
+            )
         self._receive_window -= len(data)
         if self._receive_window < 0:
             raise ConnectionLost("it sent more than the window allows")

@@ -143,10 +143,11 @@ class RemoteCommand:
 
     def _linger(self) -> str | None:
         """Take what output is left after the status; return a note when it was not waited out."""
-        give_up_s = time.monotonic() + _LINGER_MAX_S
+        give_up_s = min(time.monotonic() + _LINGER_MAX_S, self._wire.deadline.at_s)
+        self._wire.deadline = Deadline.after(None, "")  # it has ended: that is no time-out any more
         while not self._channel.closed:
             silent_s = self._wire.last_heard_s + _LINGER_S
-            if not self._wire.wait_readable(min(silent_s, give_up_s, self._wire.deadline.at_s)):
+            if not self._wire.wait_readable(min(silent_s, give_up_s)):
                 return (
                     "it ended, but something that it started still holds its output open; "
                     "redirect that one's output (>/dev/null 2>&1)"

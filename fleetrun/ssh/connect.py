@@ -1,12 +1,14 @@
 """From a host to a logged-in session, step by step, each under its deadline.
 
-dial ─► handshake ─► host key ─► login ─► SshSession
-resolve, connect   banner, kex   hostkey     auth
+meet: dial ─► handshake ─► go on: host key ─► login ─► SshSession
+      resolve, connect      banner, kex        hostkey    auth
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from fleetrun.errors import Cancelled
 from fleetrun.hosts import Host
@@ -20,20 +22,58 @@ from fleetrun.ssh.session import SshSession
 from fleetrun.ssh.transport import Transport, TurnedAway, host_key_algorithms
 from fleetrun.ssh.wire import Deadline, Wire
 
+_T = TypeVar("_T")
+
 _PAUSE_S = (0.1, 1.0)
 """Between two tries of a server that turned us away because it was busy; random, so that those
 who were turned away together do not come back together."""
 
-_ALIVE_INTERVAL_S = 15.0
-_ALIVE_COUNT = 3
-"""A dead peer is noticed within 45 s: ssh_config(5)'s ServerAliveCountMax, and an interval."""
 
-
-def connect(host: Host, on_phase: OnPhase, cancel: Cancel) -> SshSession:
+def connect(
+    host: Host,
+    on_phase: OnPhase,
+    cancel: Cancel,
+    *,
+    alive_interval_s: float,
+    alive_count: int,
+) -> SshSession:
     """Connect and log in to the host; the caller closes the session.
+
+    From then on a host that says nothing for alive_interval_s seconds is asked for a sign of life,
+    and given up after alive_count questions: ssh_config(5)'s ServerAliveInterval and CountMax.
 
     Raises what `fleetrun.session.Connect` says. No credential is sent before the host's key has
     been checked.
+    """
+
+    def go_on(transport: Transport, wire: Wire) -> SshSession:
+        on_phase(Phase.HOSTKEY)
+        check_host_key(host, host_key_of(transport.host_key_blob))
+        on_phase(Phase.AUTH)
+        wire.deadline = Deadline.after(
+            host.login_timeout_s, f"not logged in within {host.login_timeout_s:g} s"
+        )
+        log_in(transport, host)
+        transport.watch_for_silence(alive_interval_s, alive_count)
+        return SshSession(transport, wire, on_phase)
+
+    key_types = offered_key_types(
+        host, host_key_algorithms(legacy_algorithms=host.legacy_algorithms)
+    )
+    return meet(host, key_types, on_phase, cancel, go_on)
+
+
+def meet(
+    host: Host,
+    key_types: Sequence[str],
+    on_phase: OnPhase,
+    cancel: Cancel,
+    go_on: Callable[[Transport, Wire], _T],
+) -> _T:
+    """Dial the host, agree on keys, and go on with the connection; return what that returns.
+
+    The host's place among the handshakes is held until then. A host that turns us away because it
+    is busy is asked again, as long as there is time. The connection is closed if go_on raises.
     """
     deadline = Deadline.after(
         host.connect_timeout_s,
@@ -42,12 +82,21 @@ def connect(host: Host, on_phase: OnPhase, cancel: Cancel) -> SshSession:
     address = (host.address, host.port)
     while True:
         with GATE.place(address, deadline, cancel):
+            wire = Wire(dial(host, on_phase, deadline, cancel), deadline=deadline, cancel=cancel)
             try:
-                return _connect_once(host, on_phase, deadline, cancel)
+                transport = Transport(
+                    wire, key_types=key_types, legacy_algorithms=host.legacy_algorithms
+                )
+                transport.handshake(on_phase)
+                return go_on(transport, wire)
             except TurnedAway as error:
+                wire.close()
                 if not (error.overloaded or GATE.crowded(address)):
                     raise
                 refusal = error
+            except BaseException:
+                wire.close()
+                raise
         GATE.narrow(address)
         _pause(refusal, deadline, cancel)
 
@@ -59,26 +108,3 @@ def _pause(refusal: TurnedAway, deadline: Deadline, cancel: Cancel) -> None:
         raise refusal
     if cancel.wait(pause_s):
         raise Cancelled("cancelled while it waited for another try")
-
-
-def _connect_once(host: Host, on_phase: OnPhase, deadline: Deadline, cancel: Cancel) -> SshSession:
-    wire = Wire(dial(host, on_phase, deadline, cancel), deadline=deadline, cancel=cancel)
-    try:
-        return _log_in_over(wire, host, on_phase)
-    except BaseException:
-        wire.close()
-        raise
-
-
-def _log_in_over(wire: Wire, host: Host, on_phase: OnPhase) -> SshSession:
-    transport = Transport(wire, key_types=offered_key_types(host, host_key_algorithms()))
-    transport.handshake(on_phase)
-    on_phase(Phase.HOSTKEY)
-    check_host_key(host, host_key_of(transport.host_key_blob))
-    on_phase(Phase.AUTH)
-    wire.deadline = Deadline.after(
-        host.login_timeout_s, f"not logged in within {host.login_timeout_s:g} s"
-    )
-    log_in(transport, host)
-    transport.watch_for_silence(_ALIVE_INTERVAL_S, _ALIVE_COUNT)
-    return SshSession(transport, wire, on_phase)

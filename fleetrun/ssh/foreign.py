@@ -33,7 +33,8 @@ _make_lazy("invoke")
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
-from paramiko import ssh_exception  # noqa: E402 (after the lines that make it cheap)
+import paramiko  # noqa: E402 (after the lines that make it cheap)
+from paramiko import ssh_exception  # noqa: E402
 
 INCOMPATIBLE = (ssh_exception.IncompatiblePeer,)
 """We share no algorithm or protocol version with the host."""
@@ -59,12 +60,17 @@ LOGIN_ANSWERS = (
 )
 """Answers to a login request; `fleetrun.ssh.login` takes them before they get here."""
 
+TAKEN_WHERE_THEY_ARISE = (paramiko.UnknownKeyType,)
+"""Of a key of the user's, of the agent's or in a certificate, by the code that looks at it."""
+
 NEVER_RAISED = (
+    paramiko.AuthFailure,
+    paramiko.SFTPError,
     ssh_exception.NoValidConnectionsError,
     ssh_exception.ConfigParseError,
     ssh_exception.CouldNotCanonicalize,
 )
-"""Raised by parts of paramiko that we do not use (its client and its config reader)."""
+"""Raised by parts of paramiko that we do not use (its clients and its config reader)."""
 
 
 def session_error(error: Exception) -> SessionError:

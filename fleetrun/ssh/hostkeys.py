@@ -5,20 +5,16 @@ key ─► revoked? ─► a certificate of a known authority? ─► known? ─
 
 from __future__ import annotations
 
-import base64
-import errno
-import os
+import enum
 import struct
-import threading
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 from fleetrun.errors import HostKeyError
 from fleetrun.hosts import DEFAULT_PORT, Host, HostKeyPolicy
 from fleetrun.ssh.certificate import SUFFIX, Certificate
 from fleetrun.ssh.known_hosts import Entry, HostKey, KnownHosts, read_known_hosts
-
-_append_lock = threading.Lock()
+from fleetrun.ssh.known_hosts_file import KnownLine, locked_file
 
 
 def host_key_of(blob: bytes) -> HostKey:
@@ -43,6 +39,84 @@ def _entries_named(host: Host, name: str) -> list[Entry]:
     return [entry for path in host.key_files for entry in read_known_hosts(path).matching(name)]
 
 
+class Standing(enum.StrEnum):
+    """How a key that a host shows stands to what is known of the host."""
+
+    KNOWN = "known"
+    NEW = "new"
+    CHANGED = "CHANGED"
+    REVOKED = "REVOKED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A standing and the known_hosts line that it rests on; None when it rests on none."""
+
+    standing: Standing
+    entry: Entry | None = None
+
+
+def judge(host: Host, key: HostKey) -> Verdict:
+    """Judge a plain key (no certificate) as ssh does, whatever the host's policy."""
+    return _judge_among(host, key, known_entries(host))
+
+
+def _judge_among(host: Host, key: HostKey, entries: Sequence[Entry]) -> Verdict:
+    revoked = _find(entries, "@revoked", key.blob)
+    if revoked is not None:
+        return Verdict(standing=Standing.REVOKED, entry=revoked)
+    known = _find(entries, "", key.blob)
+    if known is None and not any(not entry.marker for entry in entries):
+        known = _known_without_port(host, key)
+    if known is not None:
+        return Verdict(standing=Standing.KNOWN, entry=known)
+    # those of the key's own type first: that one is the most telling to be shown
+    others = sorted(entries, key=lambda entry: entry.key.key_type != key.key_type)
+    changed = next((entry for entry in others if not entry.marker), None)
+    if changed is not None:
+        return Verdict(standing=Standing.CHANGED, entry=changed)
+    return Verdict(standing=Standing.NEW)
+
+
+def judge_all(host: Host, keys: Sequence[HostKey]) -> list[Verdict]:
+    """Judge all the keys that a host shows, together.
+
+    As for `judge`, but for a key of a type that is not known of the host: beside one that is known
+    it is new, where it would be a change if it stood alone.
+    """
+    verdicts = [judge(host, key) for key in keys]
+    if not any(verdict.standing is Standing.KNOWN for verdict in verdicts):
+        return verdicts
+    return [
+        Verdict(standing=Standing.NEW) if _other_type(key, verdict) else verdict
+        for key, verdict in zip(keys, verdicts, strict=True)
+    ]
+
+
+def _other_type(key: HostKey, verdict: Verdict) -> bool:
+    """Tell whether a change is only that the known keys are of other types."""
+    entry = verdict.entry
+    return (
+        verdict.standing is Standing.CHANGED
+        and entry is not None
+        and entry.key.key_type != key.key_type
+    )
+
+
+def _find(entries: Iterable[Entry], marker: str, blob: bytes) -> Entry | None:
+    for entry in entries:
+        if entry.marker == marker and entry.key.blob == blob:
+            return entry
+    return None
+
+
+def _known_without_port(host: Host, key: HostKey) -> Entry | None:
+    """Look under the plain address when nothing is known of `[address]:port`, as ssh does."""
+    if host.port == DEFAULT_PORT:
+        return None
+    return _find(_entries_named(host, host.address), "", key.blob)
+
+
 def check_host_key(host: Host, key: HostKey) -> None:
     """Return when the key is the host's, or may be taken for it under the host's policy.
 
@@ -51,61 +125,48 @@ def check_host_key(host: Host, key: HostKey) -> None:
     """
     if host.host_keys is HostKeyPolicy.OFF:
         return
-    entries = known_entries(host)
     if key.key_type.endswith(SUFFIX):
         certificate = Certificate.parse(key.blob)
-        _check_not_revoked(entries, host_key_of(certificate.authority), "the authority's key")
-        if _has(entries, "@cert-authority", certificate.authority):
-            _check_not_revoked(entries, host_key_of(certificate.plain_blob), "its key")
-            certificate.check(host.address)
+        if _vouched_for(host, certificate):
             return
         key = host_key_of(certificate.plain_blob)  # an unknown authority vouches for nothing
-    _check_not_revoked(entries, key, "its key")
-    if _has(entries, "", key.blob) or _known_without_port(host, entries, key):
-        return
-    changed = next((entry for entry in _sorted_by_type(entries, key) if not entry.marker), None)
-    if changed is not None:
-        raise HostKeyError(_changed(host, key, changed))
-    if host.host_keys is HostKeyPolicy.STRICT:
-        raise HostKeyError(_unknown(host, key))
-    _add(host, key)
+    verdict = judge(host, key)
+    if verdict.standing is Standing.NEW and host.host_keys is HostKeyPolicy.ACCEPT_NEW:
+        add_host_key(host, key)
+    elif verdict.standing is not Standing.KNOWN:
+        raise HostKeyError(_refusal(host, key, verdict))
 
 
-def _has(entries: Iterable[Entry], marker: str, blob: bytes) -> bool:
-    return any(entry.marker == marker and entry.key.blob == blob for entry in entries)
-
-
-def _check_not_revoked(entries: Iterable[Entry], key: HostKey, what: str) -> None:
-    for entry in entries:
-        if entry.marker == "@revoked" and entry.key == key:
-            raise HostKeyError(f"{what} {key.fingerprint} is revoked ({entry.place})")
-
-
-def _known_without_port(host: Host, entries: Sequence[Entry], key: HostKey) -> bool:
-    """Look under the plain address when nothing is known of `[address]:port`, as ssh does."""
-    if host.port == DEFAULT_PORT or any(not entry.marker for entry in entries):
+def _vouched_for(host: Host, certificate: Certificate) -> bool:
+    """Tell whether a known authority vouches for the host; raise when it does not do so well."""
+    entries = known_entries(host)
+    authority = host_key_of(certificate.authority)
+    plain = host_key_of(certificate.plain_blob)
+    for what, key in (("authority's key", authority), ("key", plain)):
+        revoked = _find(entries, "@revoked", key.blob)
+        if revoked is not None:
+            raise HostKeyError(f"its {what} {key.fingerprint} is revoked ({revoked.place})")
+    if _find(entries, "@cert-authority", authority.blob) is None:
         return False
-    return _has(_entries_named(host, host.address), "", key.blob)
+    certificate.check(host.address)
+    return True
 
 
-def _sorted_by_type(entries: Iterable[Entry], key: HostKey) -> list[Entry]:
-    """Put the entries of the key's own type first: that one is the most telling to be shown."""
-    return sorted(entries, key=lambda entry: entry.key.key_type != key.key_type)
-
-
-def _changed(host: Host, key: HostKey, entry: Entry) -> str:
+def _refusal(host: Host, key: HostKey, verdict: Verdict) -> str:
+    """Return the sentence for a key that is not taken, with what to do."""
+    entry = verdict.entry
+    if entry is None:
+        files = " ".join(str(path) for path in host.key_files) or "no known_hosts file"
+        return (
+            f"the host key is not known: {key.key_type} {key.fingerprint} for {known_name(host)} "
+            f"is not in {files}. Check it, then add it with: fleetrun keys approve"
+        )
+    if verdict.standing is Standing.REVOKED:
+        return f"its key {key.fingerprint} is revoked ({entry.place})"
     return (
         f"the host key has CHANGED: it shows {key.key_type} {key.fingerprint}, and {entry.place} "
-        f"has {entry.key.key_type} {entry.key.fingerprint}. Someone may be in between; if the "
-        f"host was set up anew, remove the line with: ssh-keygen -R '{known_name(host)}'"
-    )
-
-
-def _unknown(host: Host, key: HostKey) -> str:
-    files = " ".join(str(path) for path in host.key_files) or "no known_hosts file"
-    return (
-        f"the host key is not known: {key.key_type} {key.fingerprint} for {known_name(host)} is "
-        f"not in {files}. Check it, then add it (ssh-keyscan), or use --host-keys accept-new"
+        f"has {entry.key.key_type} {entry.key.fingerprint}. Someone may be in between; if the host "
+        f"was set up anew, replace it with: fleetrun keys approve --replace {host.name}"
     )
 
 
@@ -121,49 +182,55 @@ def offered_key_types(host: Host, supported: Sequence[str]) -> tuple[str, ...]:
         known |= {"rsa-sha2-512", "rsa-sha2-256"}
     plain = sorted(supported, key=lambda name: name not in known)
     if any(entry.marker == "@cert-authority" for entry in entries):
-        return (*(name + SUFFIX for name in supported), *plain)
+        certified = tuple(name + SUFFIX for name in supported if name != "ssh-rsa")
+        return (*certified, *plain)
     return tuple(plain)
 
 
-def _add(host: Host, key: HostKey) -> None:
-    """Append the key to the host's first file: one write under a lock, then to the disk."""
+def add_host_key(host: Host, key: HostKey, *, beside_others: bool = False) -> None:
+    """Write the key to the host's first known_hosts file, under a lock, one writer at a time.
+
+    Somebody may have been faster, so the file is read again inside the lock. With beside_others,
+    keys of other types that are known of the host do not stand in the way.
+
+    Raises `HostKeyError` when the host has another key there by then, or it cannot be written.
+    """
     if not host.key_files:
         raise HostKeyError("there is no known_hosts file to write its key to")
     path = host.key_files[0]
+    line = KnownLine(name=known_name(host), key=key)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _append_lock:
-            _append(path, host, key)
+        with locked_file(path) as file:
+            verdict = _judge_among(host, key, file.matching(line.name))
+            if verdict.standing is Standing.KNOWN:
+                return
+            new = verdict.standing is Standing.NEW
+            if not new and not (beside_others and _other_type(key, verdict)):
+                raise HostKeyError(_refusal(host, key, verdict))
+            file.append(line)
     except OSError as error:
         raise HostKeyError(f"{path}: its key cannot be written there: {error.strerror}") from error
 
 
-def _append(path: Path, host: Host, key: HostKey) -> None:
-    """Append under the file's lock, after another look: somebody may have been faster."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+def replace_host_keys(host: Host, keys: Sequence[HostKey]) -> None:
+    """Take the host's plain keys out of its first known_hosts file, and write these instead.
+
+    Raises `HostKeyError` when one of them is revoked, or the file cannot be written.
+    """
+    for key in keys:
+        verdict = judge(host, key)
+        if verdict.standing is Standing.REVOKED:
+            raise HostKeyError(_refusal(host, key, verdict))
+    path = host.key_files[0]
     try:
-        _lock_file(descriptor)
-        content = path.read_bytes()
-        now_known = KnownHosts.parse(content.splitlines(), source=str(path))
-        entries = [entry for entry in now_known.matching(known_name(host)) if not entry.marker]
-        if _has(entries, "", key.blob):
-            return
-        if entries:
-            raise HostKeyError(_changed(host, key, _sorted_by_type(entries, key)[0]))
-        start = "\n" if content and not content.endswith(b"\n") else ""
-        text = base64.b64encode(key.blob).decode()
-        line = f"{start}{known_name(host)} {key.key_type} {text}\n".encode()
-        if os.write(descriptor, line) < len(line):
-            os.ftruncate(descriptor, len(content))  # no torn line is left behind
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with locked_file(path) as file:
+            file.remove(known_name(host))
+            for key in keys:
+                file.append(KnownLine(name=known_name(host), key=key))
+    except OSError as error:
+        raise HostKeyError(f"{path}: its keys cannot be written: {error.strerror}") from error
 
 
-def _lock_file(descriptor: int) -> None:
-    try:
-        import fcntl  # noqa: PLC0415 (not on Windows)
-    except ImportError:
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+def read_scanned_keys(lines: bytes) -> tuple[HostKey, ...]:
+    """Return the keys in the lines that a scan wrote (see `fleetrun.operations.ScanKeys`)."""
+    return tuple(entry.key for entry in KnownHosts.parse(lines.splitlines(), source="scan").all())

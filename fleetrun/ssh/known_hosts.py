@@ -53,10 +53,11 @@ class KnownHosts:
     """The entries of one known_hosts file, indexed by name. Immutable; shared between threads."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
+        self._all = tuple(entries)
         self._by_name: dict[str, list[Entry]] = {}
         self._hashed: list[tuple[bytes, bytes, Entry]] = []
         self._patterns: list[Entry] = []
-        for entry in entries:
+        for entry in self._all:
             self._index(entry)
 
     def _index(self, entry: Entry) -> None:
@@ -74,6 +75,10 @@ class KnownHosts:
     def parse(cls, lines: Iterable[bytes], *, source: str) -> KnownHosts:
         """Read a file's lines; one that cannot be read is a warning with its number in the log."""
         return cls(_entries(lines, source=source))
+
+    def all(self) -> tuple[Entry, ...]:
+        """Return every entry, in the file's order."""
+        return self._all
 
     def matching(self, name: str) -> Iterator[Entry]:
         """Yield the entries for a name as known_hosts spells it (`host` or `[host]:port`)."""

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from fleetrun.errors import Cancelled, ConnectError, ConnectionLost, DeadlinePassed, Refused
 from fleetrun.results import Phase
 from fleetrun.session import OnPhase
+from fleetrun.ssh import legacy
 from fleetrun.ssh.channel import CHANNEL_MESSAGES, DATA_PACKET_BYTES, WINDOW_BYTES, Channel
 from fleetrun.ssh.foreign import INCOMPATIBLE, session_error
 from fleetrun.ssh.messages import build_message, read_text
@@ -84,6 +85,7 @@ class Transport(ServiceRequestingTransport):
     Args:
         wire: the connection; closed by `close`.
         key_types: host key algorithms to offer, best first.
+        legacy_algorithms: whether to offer, last, what is left out by default.
 
     Attributes:
         server_lines: what the server said before its version.
@@ -93,36 +95,41 @@ class Transport(ServiceRequestingTransport):
 
     _CLIENT_ID = "fleetrun"
     _expected_packet: tuple[int, ...]
+    _key_info: dict[str, type]
     auth_handler: Login | None
-    _preferred_ciphers = (
+    _preferred_ciphers: tuple[str, ...] = (
         "aes128-gcm@openssh.com",
         "aes256-gcm@openssh.com",
         "aes128-ctr",
         "aes192-ctr",
         "aes256-ctr",
     )
-    _preferred_macs = (
+    _preferred_macs: tuple[str, ...] = (
         "hmac-sha2-256-etm@openssh.com",
         "hmac-sha2-512-etm@openssh.com",
         "hmac-sha2-256",
         "hmac-sha2-512",
     )
-    _kex_info: ClassVar[dict[str, type]] = {
+    _kex_info: dict[str, type] = {  # noqa: RUF012 (theirs is one too)
         "curve25519-sha256": paramiko.Transport._kex_info["curve25519-sha256@libssh.org"],  # noqa: SLF001
         **paramiko.Transport._kex_info,  # noqa: SLF001
     }
     """With the name of RFC 8731, which paramiko does not know, for the method that it does."""
-    _preferred_kex = (
+    _preferred_kex: tuple[str, ...] = (
         "curve25519-sha256",
         "curve25519-sha256@libssh.org",
         *(name for name in paramiko.Transport._preferred_kex if "25519-sha256@" not in name),  # noqa: SLF001
     )
     """curve25519 first: the cheapest that every server of the last ten years has."""
 
-    def __init__(self, wire: Wire, *, key_types: Sequence[str] = ()) -> None:
+    def __init__(
+        self, wire: Wire, *, key_types: Sequence[str], legacy_algorithms: bool = False
+    ) -> None:
         super().__init__(wire, packetizer_class=Packets)
         self._wire = wire
-        self._offered_key_types = tuple(key_types) or super().preferred_keys
+        self._offered_key_types = tuple(key_types)
+        if legacy_algorithms:
+            self._allow_legacy_algorithms()
         self._open_channels: dict[int, Channel] = {}
         self._next_channel_id = 0
         self.server_lines: list[str] = []
@@ -133,6 +140,18 @@ class Transport(ServiceRequestingTransport):
         self._alive_asked = 0
         self._held_back: list[Message] = []
         self._offer: dict[str, list[str]] = {}
+
+    def _allow_legacy_algorithms(self) -> None:
+        self._preferred_ciphers = (*self._preferred_ciphers, *legacy.CIPHERS)
+        self._preferred_macs = (*self._preferred_macs, *legacy.MACS)
+        self._preferred_kex = (*self._preferred_kex, legacy.KEX)
+        self._kex_info = {**self._kex_info, legacy.KEX: legacy.KexGroup14SHA1}
+        self._key_info = {**self._key_info, legacy.KEY_TYPE: legacy.RSAKeyWithSHA1}
+
+    @property
+    def server_key_types(self) -> tuple[str, ...]:
+        """The host key algorithms that the server offered; nothing before the handshake."""
+        return tuple(self._offer.get("server_key_algo_list", ()))
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
@@ -212,7 +231,11 @@ class Transport(ServiceRequestingTransport):
         for what, (kind, mine) in ours.items():
             theirs = self._offer.get(kind, [])
             if not set(theirs) & set(mine):
-                return f"no common {what}: it offers {','.join(theirs)}; we offer {','.join(mine)}"
+                hint = "; try --legacy-algorithms" if legacy.KNOWN & set(theirs) else ""
+                return (
+                    f"no common {what}: it offers {','.join(theirs)}; "
+                    f"we offer {','.join(mine)}{hint}"
+                )
         return "no common algorithm"
 
     def _verify_key(self, host_key: bytes, sig: bytes) -> None:
@@ -423,6 +446,7 @@ def _no_version(what: str, said: Sequence[str]) -> str:
     return f"{what} before it said its version" + (f"; it said {words!r}" if words else "")
 
 
-def host_key_algorithms() -> tuple[str, ...]:
+def host_key_algorithms(*, legacy_algorithms: bool = False) -> tuple[str, ...]:
     """Return the host key algorithms that can be verified here, paramiko's favourite first."""
-    return tuple(paramiko.Transport._preferred_keys)  # noqa: SLF001
+    modern = tuple(paramiko.Transport._preferred_keys)  # noqa: SLF001
+    return (*modern, legacy.KEY_TYPE) if legacy_algorithms else modern

@@ -81,6 +81,7 @@ class Wire:
         self._chunks: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._eof = False
+        self._broken: ConnectionLost | None = None
         self._closed = False  # Transport.stop_thread looks at it
         self.deadline = deadline
         self.quick_ack = _QUICK_ACK is not None
@@ -106,6 +107,8 @@ class Wire:
         """Return 1 to size bytes; b"" once the other side has closed."""
         while not self._chunks:
             if self._eof:
+                if self._broken is not None:
+                    raise self._broken
                 return b""
             if not self._fetch():
                 self._wait()
@@ -134,7 +137,9 @@ class Wire:
             except BlockingIOError:
                 self._make_room()
             except OSError as error:
-                raise _lost(error) from error
+                # the host may have said why before it went: what has come is read first
+                self._broken = _lost(error)
+                return len(data)
         self.torn = was_torn
         return len(data)
 
@@ -175,9 +180,10 @@ class Wire:
         except BlockingIOError:
             return False
         except OSError as error:
-            raise _lost(error) from error
+            self._broken = self._broken or _lost(error)
+            chunk = b""
         self.last_heard_s = time.monotonic()
-        if self.quick_ack and _QUICK_ACK is not None:
+        if self.quick_ack and chunk and _QUICK_ACK is not None:
             # The kernel forgets the wish after a while; without it OpenSSH's second small packet
             # waits up to 44 ms for our delayed acknowledgement (measured).
             self._sock.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
@@ -194,7 +200,7 @@ class Wire:
         if self._waiting_bytes > _MAX_BACKLOG_BYTES:
             raise ConnectionLost("the host sent without end and read nothing meanwhile")
         if self._eof:
-            raise ConnectionLost("the host closed the connection")
+            raise self._broken or ConnectionLost("the host closed the connection")
 
     def wait_readable(self, until_s: float) -> bool:
         """Wait for data until that time on the monotonic clock; return whether there is any."""

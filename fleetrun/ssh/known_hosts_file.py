@@ -1,0 +1,136 @@
+"""Writing to a known_hosts file: under a lock, one writer at a time, whole lines or nothing."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetrun.ssh.known_hosts import Entry, HostKey, KnownHosts
+
+_one_writer = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownLine:
+    """A line to be written: a name as known_hosts spells it, and its key."""
+
+    name: str
+    key: HostKey
+
+    @property
+    def text(self) -> str:
+        """The line, without its end."""
+        return f"{self.name} {self.key.key_type} {base64.b64encode(self.key.blob).decode()}"
+
+
+class LockedFile:
+    """A known_hosts file that nobody else is writing. Made by `locked_file`."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        self._content = path.read_bytes()
+
+    def matching(self, name: str) -> list[Entry]:
+        """Return the entries for a name, as they are now."""
+        lines = self._content.splitlines()
+        return list(KnownHosts.parse(lines, source=str(self._path)).matching(name))
+
+    def append(self, line: KnownLine) -> None:
+        """Append a line: one write, then to the disk; after a failure nothing of it is left."""
+        start = b"\n" if self._content and not self._content.endswith(b"\n") else b""
+        new = start + line.text.encode() + b"\n"
+        try:
+            _write_whole(self._descriptor, new)
+            os.fsync(self._descriptor)
+        except OSError:
+            os.ftruncate(self._descriptor, len(self._content))
+            raise
+        self._content += new
+
+    def remove(self, name: str) -> None:
+        """Take out the plain lines that name this host, and the name out of lines with others.
+
+        The new content is written beside the file and renamed over it. Lines with a marker and
+        lines with patterns stay: they were not written for this host alone.
+        """
+        kept = [
+            kept_line
+            for line in self._content.splitlines(keepends=True)
+            if (kept_line := _without(line, name)) is not None
+        ]
+        content = b"".join(kept)
+        if content == self._content:
+            return
+        temporary = self._path.with_name(f"{self._path.name}.fleetrun-new")
+        temporary.write_bytes(content)
+        temporary.chmod(self._path.stat().st_mode & 0o777)
+        temporary.replace(self._path)
+        fresh = os.open(self._path, os.O_RDWR | os.O_APPEND)
+        os.dup2(fresh, self._descriptor)  # what is appended next goes to the new file
+        os.close(fresh)
+        self._content = content
+
+
+def _write_whole(descriptor: int, data: bytes) -> None:
+    """Write in one call, so that no two writers' lines mix; less than all is a failure."""
+    if os.write(descriptor, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _without(line: bytes, name: str) -> bytes | None:
+    """Return the line without the name; None when nothing but the name was in it."""
+    words = line.split(maxsplit=1)
+    if len(words) < 2 or line.lstrip().startswith((b"#", b"@")):  # noqa: PLR2004 (names and the rest)
+        return line
+    names = words[0].decode("latin-1")
+    if names.startswith("|"):
+        entry = KnownHosts.parse([line], source="")
+        return None if any(entry.matching(name)) else line
+    others = [each for each in names.split(",") if each.lower() != name.lower()]
+    if len(others) == len(names.split(",")):
+        return line
+    return ",".join(others).encode("latin-1") + b" " + words[1] if others else None
+
+
+@contextmanager
+def locked_file(path: Path) -> Iterator[LockedFile]:
+    """Open the file for writing, made if it is missing, and keep all other writers away.
+
+    Other threads are kept away by a lock, other processes by one on the file (not on Windows).
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _one_writer:
+        descriptor = _open_locked(path)
+        try:
+            yield LockedFile(path, descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _open_locked(path: Path) -> int:
+    """Return a locked descriptor of the file that the path names now, not of one replaced since."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            _lock(descriptor)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        import fcntl  # noqa: PLC0415 (not on Windows)
+    except ImportError:
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -148,6 +148,7 @@ def approve(
 
 def _scanned(options: FleetOptions, run: RunOptions, stop: Stop) -> _Scan:
     with opened_source(options) as source:
+        began_at_s = time.monotonic()
         hosts = Inventory.load(source, overrides=overrides(options)).select(options.limit)
         with (
             Fleet(

@@ -12,18 +12,19 @@ import pytest
 from command_line import CommandLine
 
 from fleetrun.cli import main
+from fleetrun.executors import Mode
 from fleetrun.results import Phase
 from fleetrun.testing import FakeHost
 
-MODES = ["sequential", "threads", "processes"]
+SOME_MODES = ["sequential", "threads", "processes"]
 
 
 def test_every_mode_is_a_row_with_the_same_hosts(fleetrun: CommandLine) -> None:
-    ran = fleetrun("compare", "-i", "h1,h2,", "uptime", "--modes", ",".join(MODES))
+    ran = fleetrun("compare", "-i", "h1,h2,", "uptime", "--modes", ",".join(SOME_MODES))
 
     title, *rows = ran.out.splitlines()
     assert title.split()[:3] == ["mode", "forks", "workers"]
-    assert [row.split()[0] for row in rows] == MODES
+    assert [row.split()[0] for row in rows] == SOME_MODES
     assert [row.split()[-2:] for row in rows] == [["2", "0"]] * 3
     assert ran.err.splitlines() == [
         "fleetrun: warm-up on h1, not measured",
@@ -37,7 +38,7 @@ def test_every_mode_is_a_row_with_the_same_hosts(fleetrun: CommandLine) -> None:
 def test_all_modes_are_the_default(fleetrun: CommandLine) -> None:
     ran = fleetrun("compare", "-i", "h1,", "uptime", "--format", "json")
 
-    assert [run["mode"] for run in json.loads(ran.out)["runs"]] == MODES
+    assert [run["mode"] for run in json.loads(ran.out)["runs"]] == list(Mode)
 
 
 def test_options_stand_around_the_command_and_never_among_its_words(fleetrun: CommandLine) -> None:

@@ -60,7 +60,7 @@ class Channel:
         self.opened = False
         self.refused: str | None = None
         self.send_window = 0
-        self.send_packet = 0
+        self.send_packet = DATA_PACKET_BYTES
         self.ended = False
         self.closed = False
         self.exit_status: int | None = None
@@ -75,7 +75,7 @@ class Channel:
 
     def send(self, data: bytes) -> int:
         """Send as much as the window and one packet allow; return how many bytes that was."""
-        size = min(len(data), self.send_window, self.send_packet or DATA_PACKET_BYTES)
+        size = min(len(data), self.send_window, self.send_packet)
         if size and not self.closed:
             self.send_window -= size
             self._send(common.MSG_CHANNEL_DATA, data[:size])
@@ -85,7 +85,7 @@ class Channel:
         """Send it all, pumping whenever the window is used up; stop when the host has closed."""
         view = memoryview(data)
         while view and not self.closed:
-            sent = self.send(bytes(view[: self.send_packet or DATA_PACKET_BYTES]))
+            sent = self.send(bytes(view[: self.send_packet]))
             view = view[sent:]
             if not sent:
                 self._carrier.pump()

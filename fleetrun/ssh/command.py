@@ -61,8 +61,10 @@ class RemoteCommand:
 
     def run(self) -> CommandEnd:
         """Run it to its end, or to its deadline or a cancel, and then end it."""
-        if self._command.pty:
-            self._channel.request("pty-req", "vt100", 80, 24, 0, 0, _PTY_MODES)
+        if self._command.pty and not self._channel.request(
+            "pty-req", "vt100", 80, 24, 0, 0, _PTY_MODES
+        ):
+            raise Refused("the host gives no terminal; run it without --pty")
         self._wire.deadline = _deadline(self._command.timeout_s)
         try:
             return self._run()

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from fleetrun.errors import Cancelled
+from fleetrun.errors import Cancelled, HostKeyError
 from fleetrun.hosts import Host
 from fleetrun.results import Phase
 from fleetrun.session import Cancel, OnPhase
@@ -57,9 +57,12 @@ def connect(
         transport.watch_for_silence(alive_interval_s, alive_count)
         return SshSession(transport, wire, on_phase)
 
-    key_types = offered_key_types(
-        host, host_key_algorithms(legacy_algorithms=host.legacy_algorithms)
-    )
+    supported = host_key_algorithms(legacy_algorithms=host.legacy_algorithms)
+    try:
+        key_types = offered_key_types(host, supported)
+    except HostKeyError:  # a known_hosts file cannot be read: it would fail there anyway
+        on_phase(Phase.HOSTKEY)
+        raise
     return meet(host, key_types, on_phase, cancel, go_on)
 
 

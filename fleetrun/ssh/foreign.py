@@ -1,35 +1,34 @@
 """paramiko, imported cheaply, and its errors made ours: the one place where they meet.
 
 Importing paramiko imports `invoke`, which it wants for `Match exec` alone and we never use: 0.1 of
-its 0.24 s. A lazy loader leaves the import to the first attribute that anybody asks of it.
+its 0.24 s. A stand-in leaves the import to the first attribute that anybody asks of it. (The
+standard library's LazyLoader does not help: the `import` statement itself asks for `__spec__`.)
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import logging
 import struct
 import sys
+import types
 
 from fleetrun.errors import ConnectError, ConnectionLost, SessionError
 
 log = logging.getLogger(__name__)
 
 
-def _make_lazy(name: str) -> None:
-    if name in sys.modules:
-        return
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        return
-    loader = importlib.util.LazyLoader(spec.loader)
-    spec.loader = loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    loader.exec_module(module)
+class _Later(types.ModuleType):
+    """Stands in for a module until somebody asks an attribute of it."""
+
+    def __getattr__(self, name: str) -> object:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
 
 
-_make_lazy("invoke")
+if "invoke" not in sys.modules:
+    sys.modules["invoke"] = _Later("invoke")
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 

@@ -126,6 +126,8 @@ def _entry(line: str, *, place: str) -> Entry:
     blob = base64.b64decode(text, validate=True)
     if not blob[4:].startswith(key_type.encode()):
         raise ValueError(f"the key is not of the type {key_type}")
+    if not _is_whole(blob):
+        raise ValueError("the key is cut short")
     if names.startswith(_HASH_MAGIC):
         salt, digest = names.removeprefix(_HASH_MAGIC).split("|")
         base64.b64decode(salt, validate=True)
@@ -138,6 +140,15 @@ def _entry(line: str, *, place: str) -> Entry:
 
 _cache: dict[Path, tuple[tuple[int, int, int], KnownHosts]] = {}
 _lock = threading.Lock()
+
+
+def _is_whole(blob: bytes) -> bool:
+    """Tell whether a key's strings, each with its length before it, end where the blob ends."""
+    at = count = 0
+    while at < len(blob):
+        at += 4 + int.from_bytes(blob[at : at + 4], "big")
+        count += 1
+    return at == len(blob) and count > 1
 
 
 def read_known_hosts(path: Path) -> KnownHosts:
@@ -154,7 +165,7 @@ def read_known_hosts(path: Path) -> KnownHosts:
                 lines = path.read_bytes().splitlines()
                 cached = _cache[path] = (stamp, KnownHosts.parse(lines, source=str(path)))
             return cached[1]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return KnownHosts(())
     except OSError as error:
         raise HostKeyError(f"{path}: cannot be read: {error.strerror}") from error

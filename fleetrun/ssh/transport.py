@@ -414,7 +414,8 @@ class Transport(ServiceRequestingTransport):
             raise ConnectionLost("it opened a channel that nobody asked for")
         channel.remote_id = message.get_int()
         channel.send_window = message.get_int()
-        channel.send_packet = message.get_int()
+        # never more than every server must take, whatever it claims (RFC 4253, section 6.1)
+        channel.send_packet = min(message.get_int() or DATA_PACKET_BYTES, DATA_PACKET_BYTES)
         channel.opened = True
 
     def _take_not_opened(self, message: Message) -> None:

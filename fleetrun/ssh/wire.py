@@ -91,6 +91,7 @@ class Wire:
         self.last_heard_s = time.monotonic()
         self.torn = False
         self._slack_s = 0.0
+        self._cancel_seen_s = math.inf
 
     def settimeout(self, seconds: float | None) -> None:
         """Do nothing: `Transport` asks for a poll interval, and here the deadline rules."""
@@ -215,15 +216,14 @@ class Wire:
         Raises `Cancelled` or `DeadlinePassed` when those come first.
         """
         mine = self._sock.fileno()
-        readers = [mine]
-        if self.heed_cancel and not self._slack_s:
-            readers.append(self._cancel.fileno())
         while True:
             now = self._check_time()
             if now >= until_s:
                 return False
             silent_at_s = self.last_heard_s + self.silence_s
-            wake_s = min(until_s, self.deadline.at_s + self._slack_s, silent_at_s)
+            wake_s = min(until_s, self._end_s() + self._slack_s, silent_at_s)
+            watched = self.heed_cancel and self._cancel_seen_s == math.inf
+            readers = [mine, self._cancel.fileno()] if watched else [mine]
             ready = wait_ready(
                 readers,
                 [mine] if write_too else [],
@@ -237,12 +237,18 @@ class Wire:
 
     def _check_time(self) -> float:
         """Return the time; raise when it is up or the run is cancelled."""
-        if self.heed_cancel and self._cancel.pressed and not self._slack_s:
-            raise Cancelled("cancelled while it was being worked on")
         now = time.monotonic()
-        if now >= self.deadline.at_s + self._slack_s:
-            raise DeadlinePassed(self.deadline.sentence)
-        return now
+        if self.heed_cancel and self._cancel.pressed:
+            self._cancel_seen_s = min(self._cancel_seen_s, now)
+        if now < self._end_s() + self._slack_s:
+            return now
+        if self.heed_cancel and self._cancel_seen_s <= now:
+            raise Cancelled("cancelled while it was being worked on")
+        raise DeadlinePassed(self.deadline.sentence)
+
+    def _end_s(self) -> float:
+        """Return when waits end, but for the slack: at the deadline, or when cancelled."""
+        return min(self.deadline.at_s, self._cancel_seen_s if self.heed_cancel else math.inf)
 
 
 def _lost(error: OSError) -> ConnectionLost:

@@ -1,0 +1,81 @@
+"""What each job of a run has come to: waiting, taken, begun, finished."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from fleetrun.errors import SessionError
+from fleetrun.events import Event, Finished, PhaseReached, Started
+from fleetrun.job import Job, lost_result
+from fleetrun.results import Result, not_run
+
+
+@dataclass(slots=True, kw_only=True)
+class _Begun:
+    at_s: float
+    phases: list[PhaseReached] = field(default_factory=list)
+
+
+class Ledger:
+    """The books of one run, by host name. This is what makes every job end exactly once.
+
+    For the one thread that drives the run. Raises `ValueError` when two jobs are on hosts of one
+    name.
+    """
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._waiting = deque(jobs)
+        self._unfinished = {job.host.name: job for job in jobs}
+        self._begun: dict[str, _Begun] = {}
+        if len(self._unfinished) != len(jobs):
+            raise ValueError("two jobs are on hosts of one name")
+
+    @property
+    def unfinished(self) -> int:
+        """How many jobs have no result yet."""
+        return len(self._unfinished)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs nobody has taken yet."""
+        return len(self._waiting)
+
+    def take(self) -> Job | None:
+        """Take the next job that waits; None when there is none."""
+        return self._waiting.popleft() if self._waiting else None
+
+    def give_back(self, job: Job) -> None:
+        """Let a job that was taken and never begun wait again, as the next one."""
+        self._waiting.appendleft(job)
+
+    def note(self, event: Event) -> None:
+        """Enter what happened. Raises `KeyError` when the event's job has finished already."""
+        match event:
+            case Started():
+                self._begun[self._unfinished[event.host].host.name] = _Begun(at_s=event.at_s)
+            case PhaseReached():
+                self._begun[event.host].phases.append(event)
+            case Finished():
+                del self._unfinished[event.host]
+                self._begun.pop(event.host, None)
+
+    def has_begun(self, job: Job) -> bool:
+        """Whether the job was begun and has not finished."""
+        return job.host.name in self._begun
+
+    def lost(self, reason: SessionError, jobs: Iterable[Job] | None = None) -> list[Event]:
+        """Return how jobs end of which no more will be heard; None means all unfinished ones.
+
+        The outcome of one that was begun follows from the phase that it had reached, as always;
+        one that was not is `not_run`.
+        """
+        jobs = self._unfinished.values() if jobs is None else jobs
+        return [Finished(result=self._lost(job, reason)) for job in jobs]
+
+    def _lost(self, job: Job, reason: SessionError) -> Result:
+        begun = self._begun.get(job.host.name)
+        if begun is None:
+            return not_run(job.host.name, str(reason))
+        return lost_result(job, begun.phases, reason, started_at_s=begun.at_s)

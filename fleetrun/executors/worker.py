@@ -1,0 +1,166 @@
+"""A worker process: jobs come in over a socket, a pool of threads does them, events go out.
+
+    socket ─► main thread ─► job queue ─► pool threads ─► Outbox ─► socket
+
+The main thread only reads. So it sees at any time that the run is cancelled, or that the parent is
+gone, and then ends the process at once, whatever the other threads are waiting for.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import time
+from collections.abc import Iterator
+from logging.handlers import QueueHandler
+from socket import socket
+from threading import Event as Flag
+from threading import Lock, Thread
+
+from fleetrun.events import Event, Finished, Output, PhaseReached, Started
+from fleetrun.executors.pool import JobQueue, start_threads
+from fleetrun.executors.wire import CHUNK_BYTES, CancelAll, Failed, Ready, Setup, Unpacker, pack
+from fleetrun.job import HANDED_OVER, Job
+from fleetrun.session import Cancel
+
+_HELD_BACK_S = 0.005
+_HELD_BACK_BYTES = 64 * 1024
+_EVENT_BYTES = 100
+"""About what an event costs beside its data."""
+
+
+def main(descriptor: int) -> None:
+    """Serve the supervisor at the other end of the socket until it hangs up. Never returns.
+
+    SIGINT is ignored: Ctrl-C is the supervisor's to handle.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.set_inheritable(descriptor, False)
+    connection = socket(fileno=descriptor)
+    outbox = Outbox(connection)
+    try:
+        serve(connection, outbox)
+    except Exception as error:  # noqa: BLE001 (whatever cannot be unpickled here: told the parent)
+        outbox.send(Failed(reason=f"{type(error).__name__}: {error}", hopeless=True))
+    os._exit(0)
+
+
+def serve(connection: socket, outbox: Outbox) -> None:
+    """Take the setup, start the threads, and hand them jobs until the supervisor hangs up."""
+    things = _receive(connection)
+    setup = next(things, None)
+    if not isinstance(setup, Setup):
+        return
+    forward_logs(outbox, setup.log_level)
+    jobs: JobQueue = queue.SimpleQueue()
+    cancel = Cancel()
+    threads = start_threads(setup.width, jobs, setup.connect, outbox.emit, cancel)
+    if not threads:
+        outbox.send(Failed(reason="it could not start a thread", hopeless=False))
+        return
+    outbox.send(Ready(width=len(threads)))
+    for thing in things:
+        if isinstance(thing, Job):
+            jobs.put(thing)
+        elif isinstance(thing, CancelAll):
+            cancel.press()
+
+
+def _receive(connection: socket) -> Iterator[object]:
+    """Yield what the supervisor sends; ends when it has hung up."""
+    unpacker = Unpacker()
+    while piece := connection.recv(CHUNK_BYTES):
+        yield from unpacker.feed(piece)
+
+
+class Outbox:
+    """Events on their way to the supervisor, a few at a time. For any number of threads.
+
+    What must be known if this process dies goes out before the thread goes on: that a job was
+    begun, that its command is about to be handed over, how it ended. The rest is held back for
+    up to 5 ms or 64 KiB, so that chatty hosts cost few messages. When the supervisor does not
+    read, the socket fills up and every thread that has something to say waits.
+    """
+
+    def __init__(self, connection: socket) -> None:
+        self._connection = connection
+        self._held: list[object] = []
+        self._held_bytes = 0
+        self._holding = Lock()
+        self._sending = Lock()
+        self._something_held = Flag()
+        self._holds_back = self._start_clock()
+
+    def emit(self, event: Event) -> None:
+        """Send the event now or soon; waits while the supervisor does not read."""
+        with self._holding:
+            self._held.append(event)
+            self._held_bytes += _EVENT_BYTES + len(getattr(event, "data", b""))
+            full = self._held_bytes >= _HELD_BACK_BYTES
+        if full or not self._holds_back or _must_be_known(event):
+            self._flush()
+        elif not self._something_held.is_set():
+            self._something_held.set()
+
+    def send(self, thing: object) -> None:
+        """Send anything else now, after what was held back."""
+        with self._holding:
+            self._held.append(thing)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what is held back. On return it is out, whichever thread has sent it."""
+        with self._sending:
+            with self._holding:
+                things, self._held, self._held_bytes = self._held, [], 0
+            if not things:
+                return
+            try:
+                self._connection.sendall(pack(things))
+            except OSError:  # the supervisor is gone, and with it whoever wanted to know
+                os._exit(1)
+
+    def _start_clock(self) -> bool:
+        try:
+            Thread(target=self._flush_now_and_then, name="fleetrun-outbox", daemon=True).start()
+        except RuntimeError:  # no thread is to be had: nothing is held back then
+            return False
+        return True
+
+    def _flush_now_and_then(self) -> None:
+        while True:
+            self._something_held.wait()
+            time.sleep(_HELD_BACK_S)
+            self._something_held.clear()
+            self._flush()
+
+
+def _must_be_known(event: Event) -> bool:
+    """Whether the supervisor would judge a dead worker's host wrongly without this event."""
+    match event:
+        case Started() | Finished():
+            return True
+        case PhaseReached():
+            return event.phase in HANDED_OVER
+        case Output():
+            return False
+
+
+class _LogForwarder(QueueHandler):
+    """Sends log records to the supervisor, whose process has the handlers that were asked for."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__(queue.SimpleQueue())
+        self._outbox = outbox
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        self._outbox.send(record)
+
+
+def forward_logs(outbox: Outbox, level: int) -> None:
+    """Send all log records of this process from that level on to the supervisor."""
+    root = logging.getLogger()
+    root.addHandler(_LogForwarder(outbox))
+    root.setLevel(level)

@@ -1,0 +1,74 @@
+"""What every test is held to: threads, descriptors and child processes end with it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing import resource_tracker
+from pathlib import Path
+
+import pytest
+
+_PATIENCE_S = 5.0
+_POLL_S = 0.02
+_OWN_DESCRIPTORS = Path("/proc/self/fd")
+_PROCESSES = Path("/proc")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_resource_tracker() -> None:
+    """Start what multiprocessing starts once and keeps, before anybody counts."""
+    resource_tracker.ensure_running()
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_behind(
+    _one_resource_tracker: None, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Fail a test that leaves anything running or open that was not there before it.
+
+    What dies away by itself gets a few seconds. A test that has failed is not examined: its
+    traceback keeps its variables, and so what they hold, alive. Descriptors and child processes
+    are counted where there is a /proc.
+    """
+    failed_before = request.session.testsfailed
+    before = _everything()
+    yield
+    if request.session.testsfailed > failed_before:
+        return
+    until = time.monotonic() + _PATIENCE_S
+    while left := _everything() - before:
+        if time.monotonic() > until:
+            pytest.fail("left behind:\n  " + "\n  ".join(sorted(left)), pytrace=False)
+        time.sleep(_POLL_S)
+
+
+def _everything() -> set[str]:
+    return _threads() | _descriptors() | _children()
+
+
+def _threads() -> set[str]:
+    return {f"thread {thread.name} ({thread.ident})" for thread in threading.enumerate()}
+
+
+def _descriptors() -> set[str]:
+    """Return the open descriptors, with what they are of, so that a number used again shows."""
+    found = set()
+    for entry in _OWN_DESCRIPTORS.iterdir() if _OWN_DESCRIPTORS.exists() else ():
+        with suppress(FileNotFoundError):  # the one that lists them
+            found.add(f"descriptor {entry.name} of {entry.readlink()}")
+    return found
+
+
+def _children() -> set[str]:
+    """Return the child processes, ended ones that nobody has waited for included."""
+    found = set()
+    for stat in _PROCESSES.glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended in between
+            name, _, rest = stat.read_text(errors="replace").rpartition(")")
+            if int(rest.split()[1]) == os.getpid():
+                found.add(f"process {name})")
+    return found

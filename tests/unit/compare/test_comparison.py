@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fleetrun.compare import Comparison
+from fleetrun.errors import UsageError
+from fleetrun.executors import Mode
+from fleetrun.hosts import Host
+from fleetrun.operations import Exec
+from fleetrun.results import Phase
+from fleetrun.session import Connect
+from fleetrun.testing import FakeConnect, FakeHost
+
+HOSTS = tuple(Host(name=f"h{number}", user="deploy") for number in range(4))
+EVERY_MODE = tuple(Mode)
+
+
+def comparison(
+    connect: Connect, *modes: Mode, forks: int | None = None, hosts: tuple[Host, ...] = HOSTS
+) -> Comparison:
+    return Comparison(hosts, Exec(command="true"), modes=modes, forks=forks, connect=connect)
+
+
+def unheard(_sentence: str) -> None:
+    """Take what a test does not ask about."""
+
+
+def test_each_host_does_the_work_once_a_mode_and_the_first_once_more(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    runs = list(comparison(FakeConnect(others=FakeHost(log=log)), *EVERY_MODE).runs(unheard))
+
+    times = len(EVERY_MODE)
+    assert Counter(log.read_text().split()) == {"h0": times + 1} | dict.fromkeys(
+        ["h1", "h2", "h3"], times
+    )
+    assert [run.ok for run in runs] == [len(HOSTS)] * times
+
+
+def test_the_warm_up_comes_first_and_is_not_among_the_runs(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    begun_before: list[str] = []
+
+    def look(sentence: str) -> None:
+        if sentence.startswith("threads"):
+            begun_before.extend(log.read_text().split())
+
+    runs = list(comparison(FakeConnect(others=FakeHost(log=log)), Mode.THREADS).runs(look))
+
+    assert begun_before == ["h0"]
+    assert [run.mode for run in runs] == ["threads"]
+
+
+@pytest.mark.parametrize(
+    "modes",
+    [(Mode.SEQUENTIAL, Mode.THREADS), (Mode.THREADS, Mode.SEQUENTIAL)],
+    ids=["sequential first", "sequential last"],
+)
+def test_modes_are_measured_in_the_order_given(modes: tuple[Mode, ...]) -> None:
+    assert [run.mode for run in comparison(FakeConnect(), *modes).runs(unheard)] == [*modes]
+
+
+def test_forks_are_those_of_each_mode_and_never_more_than_hosts() -> None:
+    def widths(forks: int) -> list[tuple[int, int]]:
+        modes = (Mode.SEQUENTIAL, Mode.THREADS, Mode.PROCESSES)
+        runs = comparison(FakeConnect(), *modes, forks=forks).runs(unheard)
+        return [(run.forks, run.workers) for run in runs]
+
+    assert widths(2) == [(1, 0), (2, 0), (2, 2)]
+    assert widths(9) == [(1, 0), (4, 0), (4, 4)]
+
+
+def test_whoever_waits_is_told_what_comes_next() -> None:
+    told: list[str] = []
+
+    list(comparison(FakeConnect(), Mode.SEQUENTIAL, Mode.THREADS, forks=2).runs(told.append))
+
+    assert told == [
+        "warm-up on h0, not measured",
+        "sequential: 4 hosts, 1 at once",
+        "threads: 4 hosts, 2 at once",
+    ]
+
+
+def test_a_warm_up_that_was_not_ok_is_told_and_the_modes_are_measured_all_the_same() -> None:
+    told: list[str] = []
+    connect = FakeConnect({"h0": FakeHost(fails_in=Phase.CONNECT)})
+
+    (run,) = comparison(connect, Mode.THREADS).runs(told.append)
+
+    assert told[1] == (
+        "the warm-up was not ok, so the first mode may pay for it: "
+        "h0: unreachable in connect: fake failure in connect"
+    )
+    assert (run.ok, run.not_ok, run.exit_code) == (3, 1, 4)
+
+
+def test_cancelling_ends_the_run_at_hand_and_begins_no_other() -> None:
+    compared = comparison(FakeConnect(others=FakeHost(takes_s=600)), *EVERY_MODE)
+    told: list[str] = []
+
+    def cancel(sentence: str) -> None:
+        told.append(sentence)
+        compared.cancel()
+
+    assert list(compared.runs(cancel)) == []
+    assert told == ["warm-up on h0, not measured"]
+
+
+def test_a_run_that_was_cancelled_is_shown_and_is_the_last(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    compared = comparison(FakeConnect(others=FakeHost(log=log)), *EVERY_MODE)
+
+    def cancel(sentence: str) -> None:
+        if sentence.startswith("sequential"):
+            compared.cancel()
+
+    (run,) = compared.runs(cancel)
+
+    assert (run.mode, run.ok, run.not_ok, run.comparable) == ("sequential", 0, len(HOSTS), False)
+    assert log.read_text().split() == ["h0"]
+
+
+def test_what_cannot_be_compared_is_refused_before_anything_is_contacted() -> None:
+    with pytest.raises(UsageError, match="at least one host"):
+        comparison(FakeConnect(), Mode.THREADS, hosts=())

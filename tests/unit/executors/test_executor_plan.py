@@ -1,0 +1,84 @@
+"""What a mode comes to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from fleetrun.errors import UsageError
+from fleetrun.executors import Mode, Plan, make_plan, mode
+
+
+@pytest.mark.parametrize(
+    ("asked", "forks", "hosts", "workers", "width"),
+    [
+        pytest.param(Mode.SEQUENTIAL, None, 100, 0, 1, id="sequential"),
+        pytest.param(Mode.SEQUENTIAL, 8, 100, 0, 1, id="sequential-is-at-most-any-forks"),
+        pytest.param(Mode.THREADS, None, 100, 0, 64, id="threads"),
+        pytest.param(Mode.THREADS, 7, 100, 0, 7, id="threads-7"),
+        pytest.param(Mode.THREADS, None, 5, 0, 5, id="threads-never-more-than-hosts"),
+        pytest.param(Mode.PROCESSES, None, 100, 6, 1, id="processes-twice-the-cores"),
+        pytest.param(Mode.PROCESSES, 9, 100, 9, 1, id="processes-9"),
+        pytest.param(Mode.PROCESSES, 9, 2, 2, 1, id="processes-never-more-than-hosts"),
+    ],
+)
+def test_a_plan_is_workers_and_width(
+    asked: Mode,
+    forks: int | None,
+    hosts: int,
+    workers: int,
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mode, "_cores", lambda: 3)
+    plan = make_plan(asked, forks=forks, hosts=hosts)
+    assert plan == Plan(mode=asked, workers=workers, width=width)
+    assert plan.at_once == max(workers, width)
+
+
+@pytest.mark.parametrize("asked", Mode, ids=str)
+@pytest.mark.parametrize("forks", [0, -1])
+def test_forks_below_one_are_refused(asked: Mode, forks: int) -> None:
+    with pytest.raises(UsageError, match=f"forks is {forks}"):
+        make_plan(asked, forks=forks, hosts=3)
+
+
+def run_with_descriptors(soft: int, hard: int, script: str) -> str:
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+    command = [sys.executable, "-c", limit + textwrap.dedent(script)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_soft_limit_on_descriptors_is_raised_when_it_is_too_low() -> None:
+    said = run_with_descriptors(
+        40,
+        900,
+        """
+        from fleetrun.executors import Mode, make_plan
+        plan = make_plan(Mode.THREADS, forks=100, hosts=100)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        print(plan.width, plan.note, 300 < soft < hard == 900)
+        """,
+    )
+    assert said == "100 None True\n"
+
+
+@pytest.mark.parametrize("asked", [Mode.THREADS, Mode.PROCESSES], ids=str)
+def test_forty_descriptors_for_a_hundred_hosts_are_fewer_at_once_and_a_note(asked: Mode) -> None:
+    said = run_with_descriptors(
+        40,
+        40,
+        f"""
+        from fleetrun import Fleet, Host
+        from fleetrun.testing import FakeConnect
+        hosts = [Host(name=f"h{{number}}") for number in range(100)]
+        fleet = Fleet(hosts, mode="{asked}", forks=100, connect=FakeConnect())
+        report = fleet.exec("true")
+        print(report.ok, len(report), 1 < fleet.plan.at_once < 40, fleet.plan.note, sep="; ")
+        """,
+    )
+    assert said.startswith("True; 100; True; ")
+    assert said.endswith("the limit on open files is too low for more (ulimit -n)\n")

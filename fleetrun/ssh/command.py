@@ -8,13 +8,12 @@ open ─► pty ─► exec ─► [sudo's question ─► answer] ─► stdin,
 from __future__ import annotations
 
 import math
-import secrets
-import shlex
 import time
 
 from fleetrun.errors import Cancelled, DeadlinePassed, Refused, SessionError
 from fleetrun.results import Phase, Stream
-from fleetrun.session import Command, CommandEnd, Dialogue, OnOutput, OnPhase
+from fleetrun.session import Command, CommandEnd, OnOutput, OnPhase
+from fleetrun.ssh.markers import Group, Question
 from fleetrun.ssh.transport import Transport
 from fleetrun.ssh.wire import Deadline, Wire
 
@@ -54,8 +53,10 @@ class RemoteCommand:
         self._wire = wire
         self._on_output = on_output
         self._on_phase = on_phase
-        self._asked = _Asked(command.dialogue)
-        self._group = _Group() if command.confirm_kill else None
+        # a terminal has one stream: what would be stderr comes as stdout
+        self._told_on = Stream.STDOUT if command.pty else Stream.STDERR
+        self._asked = Question(command.dialogue)
+        self._group = Group() if command.confirm_kill else None
         on_phase(Phase.SESSION)
         self._channel = transport.open_channel_for(self._take)
 
@@ -82,7 +83,10 @@ class RemoteCommand:
         self._on_phase(Phase.RUN)
         self._wire.quick_ack = False
         self._await_answer()
-        self._feed()
+        if self._asked.refused:
+            self._channel.send_end()  # what is meant for the command is not tried as a password
+        else:
+            self._feed()
         return self._await_end()
 
     def _feed(self) -> None:
@@ -103,10 +107,9 @@ class RemoteCommand:
         stream = _STREAMS.get(kind)
         if stream is None:
             return
-        if stream is Stream.STDERR and not self._asked.over:
-            data = self._asked.take(data)
-        if self._group is not None and not self._group.known and stream is Stream.STDERR:
-            data = self._group.take(data)
+        if stream is self._told_on:
+            data = data if self._asked.over else self._asked.take(data)
+            data = data if self._group is None or self._group.over else self._group.take(data)
         if data:
             self._on_output(stream, data)
 
@@ -141,7 +144,7 @@ class RemoteCommand:
     def _flush(self) -> None:
         held_back = self._asked.rest() + (b"" if self._group is None else self._group.rest())
         if held_back:
-            self._on_output(Stream.STDERR, held_back)
+            self._on_output(self._told_on, held_back)
 
     def _linger(self) -> str | None:
         """Take what output is left after the status; return a note when it was not waited out."""
@@ -161,6 +164,8 @@ class RemoteCommand:
 
     def _end(self, error: SessionError) -> None:
         """End the command as well as can be, and note on the error what was seen of that."""
+        if self._wire.torn:  # whatever is sent now is taken for the other half of a packet
+            return
         self._wire.heed_cancel = False
         self._wire.silence_s = math.inf
         group = self._group
@@ -187,112 +192,13 @@ class RemoteCommand:
             return False
         return self._channel.exit_status is not None or self._channel.signal is not None
 
-    def _kill_group(self, group: _Group) -> bool:
+    def _kill_group(self, group: Group) -> bool:
         """Kill the process group over a second channel; return whether it is gone."""
         self._wire.deadline = Deadline.after(_CONFIRM_GRACE_S, "no answer about the group")
         look = self._transport.open_channel_for(lambda _kind, _data: None)
         if look.request("exec", group.kill_line()):
             self._transport.pump_until(lambda: look.closed or look.exit_status is not None)
         return look.exit_status == 0
-
-
-class _Asked:
-    """Watches stderr for a dialogue's question and for the marker that it is over."""
-
-    def __init__(self, dialogue: Dialogue | None) -> None:
-        self._dialogue = dialogue
-        self._held = b""
-        self._questions = 0
-        self._answered = 0
-        self.over = dialogue is None
-
-    @property
-    def refused(self) -> bool:
-        """Whether the question came a second time."""
-        return self._questions > 1
-
-    def next_answer(self) -> bytes | None:
-        """Return the answer that is due; None when none is."""
-        if self._dialogue is None or self._answered or not self._questions:
-            return None
-        self._answered = 1
-        return self._dialogue.answer.reveal().encode() + b"\n"
-
-    def take(self, data: bytes) -> bytes:
-        """Take a piece of stderr and return it without markers; what may be half of one is held."""
-        dialogue = self._dialogue
-        if dialogue is None:
-            return data
-        self._held += data
-        self._questions += self._held.count(dialogue.question)
-        self._held = self._held.replace(dialogue.question, b"")
-        if dialogue.begun in self._held:
-            self.over = True
-            self._held = self._held.replace(dialogue.begun, b"", 1)
-            return self.rest()
-        keep = max(len(dialogue.question), len(dialogue.begun)) - 1
-        split = max(0, len(self._held) - keep)
-        ready, self._held = self._held[:split], self._held[split:]
-        return ready
-
-    def rest(self) -> bytes:
-        """Return what was held back."""
-        rest, self._held = self._held, b""
-        return rest
-
-
-class _Group:
-    """The process group of a command, which says its number on stderr before it begins."""
-
-    def __init__(self) -> None:
-        self._marker = f"fleetrun-group-{secrets.token_hex(8)}".encode()
-        self._held = b""
-        self._number: int | None = None
-
-    def of(self, line: str) -> str:
-        """Return the line that says its group and then becomes the command.
-
-        sshd starts each command as the leader of a session of its own, so its shell's number is
-        that of the group.
-        """
-        marker = self._marker.decode()
-        return f'printf "%s %d\\n" {marker} $$ >&2; exec "${{SHELL:-sh}}" -c {shlex.quote(line)}'
-
-    @property
-    def known(self) -> bool:
-        """Whether the number has been heard."""
-        return self._number is not None
-
-    def take(self, data: bytes) -> bytes:
-        """Take stderr until the marker's line has come; return what is not it."""
-        self._held += data
-        before, marker, after = self._held.partition(self._marker + b" ")
-        number, newline, rest = after.partition(b"\n")
-        if not marker or not newline:
-            return b""
-        self._held = b""
-        self._number = int(number)
-        return before + rest
-
-    def rest(self) -> bytes:
-        """Return what was held back."""
-        rest, self._held = self._held, b""
-        return rest
-
-    def kill_line(self) -> str:
-        """Return a line that ends the group, with TERM and then KILL; status 0 when it is gone.
-
-        A dead process that nobody has waited for (a zombie) is gone: it runs no more.
-        """
-        group = self._number
-        return (
-            f"alive() {{ kill -0 -{group} 2>/dev/null && "
-            "{ ps -A -o pgid= -o stat= 2>/dev/null || ps -o pgid,stat; } | "
-            f'grep -q "^ *{group}  *[^Z]"; }}; '
-            "for signal in TERM 0 0 0 0 KILL 0 0 0 0; do "
-            f"kill -$signal -{group} 2>/dev/null; sleep 0.1; alive || exit 0; sleep 0.1; done; "
-            "exit 1"
-        )
 
 
 def _deadline(timeout_s: float | None) -> Deadline:

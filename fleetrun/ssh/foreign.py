@@ -33,10 +33,14 @@ if "invoke" not in sys.modules:
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 import paramiko  # noqa: E402 (after the lines that make it cheap)
+from cryptography.exceptions import InvalidSignature, InvalidTag  # noqa: E402
 from paramiko import ssh_exception  # noqa: E402
 
 INCOMPATIBLE = (ssh_exception.IncompatiblePeer,)
 """We share no algorithm or protocol version with the host."""
+
+TAMPERED = (InvalidTag, InvalidSignature)
+"""A packet was changed on its way; `cryptography` says so, and paramiko lets it through."""
 
 BROKEN = (
     ssh_exception.SSHException,
@@ -83,6 +87,8 @@ def session_error(error: Exception) -> SessionError:
         return ConnectError(str(error))
     if isinstance(error, EOFError):
         return ConnectionLost("the host closed the connection")
+    if isinstance(error, TAMPERED):
+        return ConnectionLost("the SSH protocol was broken: a packet was changed on its way")
     if isinstance(error, BROKEN):
         return ConnectionLost(f"the SSH protocol was broken: {error}")
     if isinstance(error, NONSENSE):

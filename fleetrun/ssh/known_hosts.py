@@ -68,7 +68,7 @@ class KnownHosts:
         elif any(char in entry.patterns for char in "*?!"):
             self._patterns.append(entry)
         else:
-            for name in entry.patterns.lower().split(","):
+            for name in set(entry.patterns.lower().split(",")):
                 self._by_name.setdefault(name, []).append(entry)
 
     @classmethod
@@ -124,7 +124,8 @@ def _entry(line: str, *, place: str) -> Entry:
         raise ValueError("names, key type and key are needed")
     names, key_type, text = words[:3]
     blob = base64.b64decode(text, validate=True)
-    if not blob[4:].startswith(key_type.encode()):
+    size = int.from_bytes(blob[:4], "big")
+    if blob[4 : 4 + size] != key_type.encode():
         raise ValueError(f"the key is not of the type {key_type}")
     if not _is_whole(blob):
         raise ValueError("the key is cut short")

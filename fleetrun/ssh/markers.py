@@ -1,0 +1,117 @@
+"""Marks in a command's output that are not its own: sudo's question, a process group's number.
+
+Each watches the stream from its beginning, takes its marks out, and is over once they have come.
+Marks may be split anywhere between pieces; what could be half of one is held back until it is not.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+
+from fleetrun.session import Dialogue
+
+_MAX_HELD_BYTES = 64 * 1024
+
+
+class Question:
+    """Watches stderr for a dialogue's question and for the marker that it is over."""
+
+    def __init__(self, dialogue: Dialogue | None) -> None:
+        self._dialogue = dialogue
+        self._held = b""
+        self._questions = 0
+        self._answered = 0
+        self.over = dialogue is None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the question came a second time."""
+        return self._questions > 1
+
+    def next_answer(self) -> bytes | None:
+        """Return the answer that is due; None when none is."""
+        if self._dialogue is None or self._answered or not self._questions:
+            return None
+        self._answered = 1
+        return self._dialogue.answer.reveal().encode() + b"\n"
+
+    def take(self, data: bytes) -> bytes:
+        """Take a piece of stderr and return it without markers; what may be half of one is held."""
+        dialogue = self._dialogue
+        if dialogue is None:
+            return data
+        self._held += data
+        self._questions += self._held.count(dialogue.question)
+        self._held = self._held.replace(dialogue.question, b"")
+        if dialogue.begun in self._held:
+            self.over = True
+            self._held = self._held.replace(dialogue.begun, b"", 1)
+            return self.rest()
+        keep = max(len(dialogue.question), len(dialogue.begun)) - 1
+        split = max(0, len(self._held) - keep)
+        ready, self._held = self._held[:split], self._held[split:]
+        return ready
+
+    def rest(self) -> bytes:
+        """Return what was held back."""
+        rest, self._held = self._held, b""
+        return rest
+
+
+class Group:
+    """The process group of a command, which says its number on stderr before it begins."""
+
+    def __init__(self) -> None:
+        self._marker = f"fleetrun-group-{secrets.token_hex(8)}".encode()
+        self._held = b""
+        self._number: int | None = None
+        self.over = False
+
+    def of(self, line: str) -> str:
+        """Return the line that says its group and then becomes the command.
+
+        sshd starts each command as the leader of a session of its own, so its shell's number is
+        that of the group.
+        """
+        marker = self._marker.decode()
+        return f'printf "%s %d\\n" {marker} $$ >&2; exec "${{SHELL:-sh}}" -c {shlex.quote(line)}'
+
+    @property
+    def known(self) -> bool:
+        """Whether the number has been heard."""
+        return self._number is not None
+
+    def take(self, data: bytes) -> bytes:
+        """Take a piece of the stream and return it without the marker's line.
+
+        What comes is held until then, up to a bound: a forced command never says its group.
+        """
+        self._held += data
+        before, _marker, after = self._held.partition(self._marker + b" ")
+        number, newline, rest = after.partition(b"\n")
+        if newline and number.strip().isdigit():
+            self.over, self._held, self._number = True, b"", int(number)
+            return before + rest
+        self.over = len(self._held) > _MAX_HELD_BYTES
+        return self.rest() if self.over else b""
+
+    def rest(self) -> bytes:
+        """Return what was held back."""
+        rest, self._held = self._held, b""
+        return rest
+
+    def kill_line(self) -> str:
+        """Return a line that ends the group, with TERM and then KILL; status 0 when it is gone.
+
+        A dead process that nobody has waited for (a zombie) is gone: it runs no more.
+        """
+        group = self._number
+        return (
+            f"alive() {{ kill -0 -{group} 2>/dev/null && "
+            "{ ps -A -o pgid= -o stat= 2>/dev/null || ps -o pgid,stat; } | "
+            f'grep -q "^ *{group}  *[^Z]"; }}; '
+            "for signal in TERM 0 0 0 0 KILL 0 0 0 0; do "
+            f"kill -$signal -{group} 2>/dev/null; sleep 0.1; alive || exit 0; sleep 0.1; done; "
+            "exit 1"
+        )

@@ -115,7 +115,7 @@ class Certificate:
         try:
             authority = PKey.from_type_string(_Reader(self.authority).text(), self.authority)
             genuine = authority.verify_ssh_sig(self.signed, Message(self.signature))
-        except (SSHException, UnknownKeyType, ValueError) as error:
+        except (SSHException, UnknownKeyType, ValueError, IndexError) as error:
             raise HostKeyError(
                 f"{what} is signed in a way that is not accepted: {error}"
             ) from error

@@ -114,7 +114,10 @@ def _known_without_port(host: Host, key: HostKey) -> Entry | None:
     """Look under the plain address when nothing is known of `[address]:port`, as ssh does."""
     if host.port == DEFAULT_PORT:
         return None
-    return _find(_entries_named(host, host.address), "", key.blob)
+    entries = _entries_named(host, host.address)
+    if _find(entries, "@revoked", key.blob) is not None:
+        return None
+    return _find(entries, "", key.blob)
 
 
 def check_host_key(host: Host, key: HostKey) -> None:
@@ -139,7 +142,7 @@ def check_host_key(host: Host, key: HostKey) -> None:
 
 def _vouched_for(host: Host, certificate: Certificate) -> bool:
     """Tell whether a known authority vouches for the host; raise when it does not do so well."""
-    entries = known_entries(host)
+    entries = _marked_entries(host)
     authority = host_key_of(certificate.authority)
     plain = host_key_of(certificate.plain_blob)
     for what, key in (("authority's key", authority), ("key", plain)):
@@ -150,6 +153,17 @@ def _vouched_for(host: Host, certificate: Certificate) -> bool:
         return False
     certificate.check(host.address)
     return True
+
+
+def _marked_entries(host: Host) -> list[Entry]:
+    """Return the authorities and revocations for the host; under its plain name too, as ssh does.
+
+    The plain name counts for a host on another port when nothing vouches for `[address]:port`.
+    """
+    entries = [entry for entry in known_entries(host) if entry.marker]
+    if host.port != DEFAULT_PORT and not any(e.marker == "@cert-authority" for e in entries):
+        entries += [entry for entry in _entries_named(host, host.address) if entry.marker]
+    return entries
 
 
 def _refusal(host: Host, key: HostKey, verdict: Verdict) -> str:
@@ -181,7 +195,7 @@ def offered_key_types(host: Host, supported: Sequence[str]) -> tuple[str, ...]:
     if "ssh-rsa" in known:  # one key, several signature algorithms (RFC 8332)
         known |= {"rsa-sha2-512", "rsa-sha2-256"}
     plain = sorted(supported, key=lambda name: name not in known)
-    if any(entry.marker == "@cert-authority" for entry in entries):
+    if any(entry.marker == "@cert-authority" for entry in _marked_entries(host)):
         certified = tuple(name + SUFFIX for name in supported if name != "ssh-rsa")
         return (*certified, *plain)
     return tuple(plain)

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from fleetrun.inventory import Overrides  # a program that names its hosts needs no YAML
 
 
+AUTO = "auto"
+"""The name of no mode: one is chosen by the number of hosts and cores."""
+
+
 class Fleet:
     """Hosts, and the way in which they are worked on at once.
 
@@ -40,7 +44,8 @@ class Fleet:
 
     Args:
         hosts: at least one; text (`web1`, `deploy@web2:2222`) is read as an inline inventory.
-        mode: how the waiting is overlapped: `sequential`, `threads` or `processes`.
+        mode: how the waiting is overlapped (see `fleetrun.executors.Mode`); `auto` chooses by the
+            number of hosts and cores.
         forks: at most this many hosts at once; None means what suits the mode (see `make_plan`).
         retries: how often a host that could not be reached is tried again; one whose work was
             handed over, or that refused the login or the host key, never is.
@@ -58,7 +63,7 @@ class Fleet:
         self,
         hosts: Iterable[Host | str],
         *,
-        mode: Mode | str = Mode.THREADS,
+        mode: Mode | str = AUTO,
         forks: int | None = None,
         retries: int = 0,
         connect: Connect | None = None,
@@ -78,7 +83,7 @@ class Fleet:
         source: str | Path,
         *,
         limit: str | None = None,
-        mode: Mode | str = Mode.THREADS,
+        mode: Mode | str = AUTO,
         forks: int | None = None,
         overrides: Overrides | None = None,
         retries: int = 0,
@@ -252,9 +257,11 @@ def _read(name: str) -> Host:
     return host
 
 
-def _mode(mode: Mode | str) -> Mode:
+def _mode(mode: Mode | str) -> Mode | None:
+    if mode == AUTO:
+        return None
     try:
         return Mode(mode)
     except ValueError as error:
-        known = ", ".join(Mode)
+        known = ", ".join([AUTO, *Mode])
         raise UsageError(f"there is no mode {mode!r}; there are: {known}") from error

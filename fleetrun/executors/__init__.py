@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
-from fleetrun.executors.mode import Mode, Plan, make_plan
+from fleetrun.executors.mode import Carrier, Mode, Plan, make_plan
 
 if TYPE_CHECKING:  # the command line asks for `Mode` to print its help, and waits for the rest
     from fleetrun.events import Event
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # the command line asks for `Mode` to print its help, and wai
     from fleetrun.job import Job
     from fleetrun.session import Cancel, Connect
 
-__all__ = ["Mode", "Plan", "execute", "make_plan"]
+__all__ = ["Carrier", "Mode", "Plan", "execute", "make_plan"]
 
 
 def execute(

@@ -1,20 +1,30 @@
 """Which way the waiting is overlapped, and what that comes to for a given number of hosts.
 
 A mode is three values: how many worker processes there are, how wide each of them is, and what
-carries a host inside (OS threads, so far). Engines know the values and never the mode's name.
+carries a host inside. Engines know the values and never the mode's name.
+
+    mode          workers         width of each     carrier
+    sequential    0 (this one)    1                 threads
+    threads       0 (this one)    forks             threads
+    processes     forks           1                 threads
+    greenlets     1               forks             greenlets
+    hybrid        cores           forks / cores     greenlets
 """
 
 from __future__ import annotations
 
 import enum
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleetrun.errors import UsageError
 from fleetrun.executors.limits import affordable
 
 DEFAULT_THREADS = 64
+DEFAULT_GREENLETS = 512
 _PROCESSES_A_CORE = 2
+_FEW_HOSTS = 32
+_MANY_HOSTS = 96
 _DESCRIPTORS_A_HOST = 3
 """A socket; while logging in, the agent or a key file; while copying, the local file."""
 _DESCRIPTORS_A_WORKER = 1
@@ -30,6 +40,17 @@ class Mode(enum.StrEnum):
     """OS threads of this process, one host in each."""
     PROCESSES = "processes"
     """Worker processes, one host at a time in each."""
+    GREENLETS = "greenlets"
+    """One worker process with an event loop (gevent) that switches at each wait."""
+    HYBRID = "hybrid"
+    """A worker process for each core, with an event loop in each."""
+
+
+class Carrier(enum.StrEnum):
+    """What carries a host within a process."""
+
+    THREADS = "threads"
+    GREENLETS = "greenlets"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +58,21 @@ class Plan:
     """What a mode comes to.
 
     Attributes:
-        mode: the mode that was asked for.
+        mode: the mode.
         workers: number of worker processes; 0 means that the hosts are worked on in this one.
         width: how many hosts each process works on at once.
+        carrier: what carries each of them there; greenlets are for worker processes alone, since
+            the process that imports fleetrun is never patched.
         note: a sentence for the user when it is less than was asked for; None otherwise.
+        why: why `auto` came to it, a clause; None when the mode was asked for.
     """
 
     mode: Mode
     workers: int
     width: int
+    carrier: Carrier = Carrier.THREADS
     note: str | None = None
+    why: str | None = None
 
     @property
     def at_once(self) -> int:
@@ -54,23 +80,28 @@ class Plan:
         return max(1, self.workers) * self.width
 
 
-def make_plan(mode: Mode, *, forks: int | None, hosts: int) -> Plan:
+def make_plan(
+    mode: Mode | None, *, forks: int | None, hosts: int, carrier: Carrier = Carrier.GREENLETS
+) -> Plan:
     """Return the plan for that many hosts.
 
     Raises the process's soft limit on open files as far as the plan needs and the hard limit
     allows; where that does not suffice, the plan is smaller and its note says so.
 
     Args:
-        mode: how to overlap.
-        forks: at most this many hosts at once; None means 64 threads, or twice as many processes
-            as there are cores. One host at once is all that `sequential` ever does.
+        mode: how to overlap; None chooses by the number of hosts and cores (`auto`).
+        forks: at most this many hosts at once; None means 64 threads, 512 greenlets, or twice as
+            many processes as there are cores. One host at once is all that `sequential` ever does.
         hosts: how many hosts there are; there are never more forks than hosts.
+        carrier: what carries the hosts in `hybrid`'s workers; threads where gevent cannot be used.
 
     Raises `UsageError` when forks is less than 1.
     """
     if forks is not None and forks < 1:
         raise UsageError(f"forks is {forks}; at least one host at once is needed")
     match mode:
+        case None:
+            return _choose(forks=forks, hosts=hosts)
         case Mode.SEQUENTIAL:
             return Plan(mode=mode, workers=0, width=1)
         case Mode.THREADS:
@@ -81,6 +112,37 @@ def make_plan(mode: Mode, *, forks: int | None, hosts: int) -> Plan:
             wanted = _at_most(hosts, forks or _PROCESSES_A_CORE * _cores())
             workers = affordable(wanted, descriptors_each=_DESCRIPTORS_A_WORKER)
             return Plan(mode=mode, workers=workers, width=1, note=_note(wanted, workers))
+        case Mode.GREENLETS:
+            return _wide(mode, 1, forks=forks, hosts=hosts, carrier=Carrier.GREENLETS)
+        case Mode.HYBRID:
+            workers = _at_most(hosts, _cores() if forks is None else min(forks, _cores()))
+            return _wide(mode, workers, forks=forks, hosts=hosts, carrier=carrier)
+
+
+def _wide(mode: Mode, workers: int, *, forks: int | None, hosts: int, carrier: Carrier) -> Plan:
+    """Return a plan of workers that each take many hosts at once."""
+    default = DEFAULT_GREENLETS if carrier is Carrier.GREENLETS else DEFAULT_THREADS * workers
+    share_of_hosts = -(-hosts // workers)
+    wanted = _at_most(share_of_hosts, (forks or default) // workers)
+    width = affordable(wanted, descriptors_each=_DESCRIPTORS_A_HOST)  # a worker inherits the limit
+    note = _note(wanted * workers, width * workers)
+    return Plan(mode=mode, workers=workers, width=width, carrier=carrier, note=note)
+
+
+def _choose(*, forks: int | None, hosts: int) -> Plan:
+    """Choose for `auto`: what starts at once for few hosts, every core for many.
+
+    The numbers are from `benchmarks/`: a worker takes about 0.2 s to start, in which threads have
+    logged in to a hundred hosts; from there on threads take turns at one core, and workers do not.
+    """
+    if hosts == 1 or forks == 1:
+        plan = make_plan(Mode.SEQUENTIAL, forks=forks, hosts=hosts)
+        return replace(plan, why="one host at once needs nothing to overlap it")
+    if hosts <= _MANY_HOSTS or (forks is not None and forks <= _FEW_HOSTS):
+        plan = make_plan(Mode.THREADS, forks=forks, hosts=hosts)
+        return replace(plan, why=f"threads start at once, and {plan.at_once} of them are few")
+    plan = make_plan(Mode.HYBRID, forks=forks, hosts=hosts)
+    return replace(plan, why=f"{hosts} hosts keep {plan.workers} cores busy")
 
 
 def _at_most(hosts: int, forks: int) -> int:

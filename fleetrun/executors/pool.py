@@ -1,7 +1,7 @@
 """The inner executor: a pool of threads, the same in this process and in a worker process.
 
-jobs ─► take ─► work, in each thread ─► emit ─► Feed   ─► the caller      (this process)
-                                          └───► Outbox ─► the supervisor  (a worker process)
+job queue ─► do, in each thread ─► emit ─┬─► Feed ─► the caller             (this process)
+                                         └─► Outbox ─► the supervisor   (a worker process)
 """
 
 from __future__ import annotations

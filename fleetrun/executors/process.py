@@ -8,17 +8,24 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
+from fleetrun.executors.mode import Carrier
 from fleetrun.executors.wire import CHUNK_BYTES, Unpacker, pack
 from fleetrun.job import Job
 
 _EXIT_S = 1.0
 """How long a worker may take to exit once its socket is closed, before it is killed."""
 
+_SIGNALS = {signum.value: signum.name for signum in signal.Signals}
+
 _BOOT = (
-    "import sys; fd, *sys.path = sys.argv[1:]; "
+    "import sys; carrier, fd, *sys.path = sys.argv[1:]\n"
+    "if carrier == 'greenlets': from gevent import monkey; monkey.patch_all()\n"
     "from fleetrun.executors.worker import main; main(int(fd))"
 )
 """A worker imports what this process imports, from the same places, and never its `__main__`.
+
+Where greenlets carry the hosts, gevent patches the standard library as the worker's first act:
+what is imported after that, the pool of threads and paramiko included, waits by switching.
 
 Not `-m`, which would look for modules in the current folder first, and not multiprocessing, which
 would ask every script for an `if __name__ == "__main__"`.
@@ -39,7 +46,7 @@ class WorkerProcess:
     Raises `OSError` when it cannot be started.
     """
 
-    def __init__(self, setup: bytes) -> None:
+    def __init__(self, setup: bytes, carrier: Carrier) -> None:
         self.width = 0
         self.jobs: dict[str, Job] = {}
         self.fault: str | None = None
@@ -48,7 +55,7 @@ class WorkerProcess:
         self._socket, theirs = socket.socketpair()
         with theirs:
             try:
-                self._process = _start(theirs.fileno())
+                self._process = _start(theirs.fileno(), carrier)
             except BaseException:
                 self._socket.close()
                 raise
@@ -117,13 +124,13 @@ class WorkerProcess:
         if self.fault is not None:
             return self.fault
         if status < 0:
-            return f"killed by {signal.Signals(-status).name}"
+            return f"killed by {_SIGNALS.get(-status, f'signal {-status}')}"
         return f"exit status {status}"
 
 
-def _start(descriptor: int) -> subprocess.Popen[bytes]:
+def _start(descriptor: int, carrier: Carrier) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-c", _BOOT, str(descriptor), *sys.path],
+        [sys.executable, "-c", _BOOT, carrier, str(descriptor), *sys.path],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=(descriptor,),

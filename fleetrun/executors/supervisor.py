@@ -42,6 +42,7 @@ class Supervisor:
         level = logging.getLogger("fleetrun").getEffectiveLevel()
         self._setup = pack([Setup(connect=connect, width=plan.width, log_level=level)])
         self._size = plan.workers
+        self._carrier = plan.carrier
         self._ledger = ledger
         self._cancel = cancel
         self._killed = False
@@ -117,7 +118,7 @@ class Supervisor:
             and self._deaths < self._size + _SPARE_LIVES
         ):
             try:
-                worker = WorkerProcess(self._setup)
+                worker = WorkerProcess(self._setup, self._carrier)
             except OSError as error:
                 self._deaths += 1
                 self._last_death = str(error)

@@ -42,8 +42,9 @@ def main(descriptor: int) -> None:
     outbox = Outbox(connection)
     try:
         serve(connection, outbox)
-    except Exception as error:  # noqa: BLE001 (whatever cannot be unpickled here: told the parent)
-        outbox.send(Failed(reason=f"{type(error).__name__}: {error}", hopeless=True))
+    except Exception as error:  # noqa: BLE001 (whatever unpickling raises: the parent is told)
+        reason = f"{type(error).__name__}: {error}"
+        outbox.send(Failed(reason=reason, hopeless=not isinstance(error, OSError | MemoryError)))
     os._exit(0)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from fleetrun.errors import InventoryError, UsageError
 from fleetrun.events import Finished, Output, Started
-from fleetrun.executors import Mode
+from fleetrun.executors import Mode, drive, make_plan
 from fleetrun.fleet import Fleet
 from fleetrun.hosts import Host
 from fleetrun.inventory import Overrides
@@ -179,6 +179,25 @@ def test_ctrl_c_ends_what_runs_and_reaches_the_caller(mode: Mode, tmp_path: Path
     assert len(log.read_text().split()) <= 2
 
 
+@every_mode
+def test_a_second_ctrl_c_waits_for_no_host(
+    mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drive, "ENDING_BOUND_S", 3600.0)
+    log = tmp_path / "log"
+    log.touch()
+    has_workers = make_plan(mode, forks=None, hosts=1).workers > 0
+    takes_s = 3600.0 if has_workers else 3.0  # a thread cannot be ended from outside
+    connect = FakeConnect(others=FakeHost(takes_s=takes_s, deaf=True, log=log))
+    fleet = Fleet(hosts(1), mode=mode, connect=connect)
+    send_once(signal.SIGINT, lambda: bool(log.read_text()))
+    send_once(signal.SIGINT, lambda: any(cancel.pressed for cancel in fleet._running))
+    with pytest.raises(KeyboardInterrupt):
+        fleet.exec("sleep")
+    stuck = [thread for thread in threading.enumerate() if thread.name.startswith("fleetrun-")]
+    assert len(stuck) == (0 if has_workers else 1)
+
+
 def send_once(signum: signal.Signals, condition: Callable[[], bool]) -> None:
     """Send the main thread a signal as soon as the condition holds."""
     main = threading.main_thread().ident
@@ -233,7 +252,7 @@ def test_hosts_may_be_given_as_text() -> None:
         ),
         pytest.param(
             lambda: Fleet(["web1"], mode="magic"),
-            "no mode 'magic'; there are: sequential, threads, processes",
+            "no mode 'magic'; there are: auto, sequential, threads, processes, greenlets, hybrid",
             id="mode",
         ),
         pytest.param(lambda: Fleet(["web1"], forks=0), "forks is 0", id="forks"),
@@ -249,9 +268,10 @@ def test_what_cannot_be_done_as_written_is_said_at_once(
         make()
 
 
-def test_the_plan_is_that_of_the_mode_and_the_default_is_threads_over_ssh() -> None:
-    fleet = Fleet(hosts(100))
+def test_the_plan_is_that_of_the_mode_and_the_default_chooses_one_over_ssh() -> None:
+    fleet = Fleet(hosts(90))
     assert (fleet.plan.mode, fleet.plan.workers, fleet.plan.width) == (Mode.THREADS, 0, 64)
+    assert fleet.plan.why is not None
     assert fleet._connect == SshConnect()
     assert Fleet(hosts(9), mode="processes", forks=3).plan.workers == 3
 

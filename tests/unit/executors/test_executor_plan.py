@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 
 from fleetrun.errors import UsageError
-from fleetrun.executors import Mode, Plan, make_plan, mode
+from fleetrun.executors import Carrier, Mode, Plan, make_plan, mode
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,13 @@ from fleetrun.executors import Mode, Plan, make_plan, mode
         pytest.param(Mode.PROCESSES, None, 100, 6, 1, id="processes-twice-the-cores"),
         pytest.param(Mode.PROCESSES, 9, 100, 9, 1, id="processes-9"),
         pytest.param(Mode.PROCESSES, 9, 2, 2, 1, id="processes-never-more-than-hosts"),
+        pytest.param(Mode.GREENLETS, None, 1000, 1, 512, id="greenlets"),
+        pytest.param(Mode.GREENLETS, 9, 100, 1, 9, id="greenlets-9"),
+        pytest.param(Mode.GREENLETS, None, 5, 1, 5, id="greenlets-never-more-than-hosts"),
+        pytest.param(Mode.HYBRID, None, 1000, 3, 170, id="hybrid-a-worker-a-core"),
+        pytest.param(Mode.HYBRID, 7, 100, 3, 2, id="hybrid-never-more-than-forks"),
+        pytest.param(Mode.HYBRID, 2, 100, 2, 1, id="hybrid-2"),
+        pytest.param(Mode.HYBRID, None, 4, 3, 2, id="hybrid-shares-few-hosts"),
     ],
 )
 def test_a_plan_is_workers_and_width(
@@ -35,8 +43,31 @@ def test_a_plan_is_workers_and_width(
 ) -> None:
     monkeypatch.setattr(mode, "_cores", lambda: 3)
     plan = make_plan(asked, forks=forks, hosts=hosts)
-    assert plan == Plan(mode=asked, workers=workers, width=width)
-    assert plan.at_once == max(workers, width)
+    greenlets = asked in {Mode.GREENLETS, Mode.HYBRID}
+    carrier = Carrier.GREENLETS if greenlets else Carrier.THREADS
+    assert plan == Plan(mode=asked, workers=workers, width=width, carrier=carrier)
+    assert plan.at_once == max(1, workers) * width
+    assert forks is None or asked is Mode.SEQUENTIAL or plan.at_once <= forks
+
+
+@pytest.mark.parametrize(
+    ("forks", "hosts", "chosen"),
+    [
+        pytest.param(None, 1, Mode.SEQUENTIAL, id="one-host"),
+        pytest.param(1, 5000, Mode.SEQUENTIAL, id="one-at-once"),
+        pytest.param(None, 96, Mode.THREADS, id="few-hosts"),
+        pytest.param(32, 5000, Mode.THREADS, id="few-at-once"),
+        pytest.param(None, 97, Mode.HYBRID, id="many-hosts"),
+        pytest.param(64, 5000, Mode.HYBRID, id="many-at-once"),
+    ],
+)
+def test_auto_chooses_by_hosts_and_forks_and_says_why(
+    forks: int | None, hosts: int, chosen: Mode
+) -> None:
+    plan = make_plan(None, forks=forks, hosts=hosts)
+    assert plan.mode is chosen
+    assert plan.why
+    assert plan == replace(make_plan(chosen, forks=forks, hosts=hosts), why=plan.why)
 
 
 @pytest.mark.parametrize("asked", Mode, ids=str)

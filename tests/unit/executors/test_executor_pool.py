@@ -6,11 +6,11 @@ import threading
 from dataclasses import dataclass
 
 import pytest
-from executor_runs import eventually, results_in, running, whole_run
+from executor_runs import eventually, jobs_on, results_in, running, whole_run
 
-from fleetrun.events import Event, Output, Started
+from fleetrun.events import Event, Finished, Output, Started
 from fleetrun.executors import Mode
-from fleetrun.executors.pool import Feed
+from fleetrun.executors.pool import Feed, do
 from fleetrun.hosts import Host
 from fleetrun.results import Outcome
 from fleetrun.session import Cancel, OnPhase, Session
@@ -38,6 +38,18 @@ def test_without_a_thread_cancelling_still_leaves_a_result_for_every_host(
         seen += run.events
     outcomes = [result.outcome for result in results_in(seen).values()]
     assert outcomes == [Outcome.OK, *[Outcome.NOT_RUN] * 8]
+
+
+def test_a_job_that_was_given_out_and_not_begun_when_the_run_is_cancelled_is_not_begun() -> None:
+    (job,) = jobs_on(["a"])
+    events: list[Event] = []
+    cancel = Cancel()
+    cancel.press()
+    do(job, FakeConnect(), events.append, cancel)
+    cancel.close()
+    (only,) = events
+    assert isinstance(only, Finished)
+    assert only.result.outcome is Outcome.NOT_RUN
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -161,6 +162,7 @@ def test_cancelling_ends_what_runs_and_every_host_still_has_a_result(
     results = results_in(seen)
     assert len(results) == 256
     assert (results["h0"].outcome, results["h0"].phase) == (Outcome.LOST, Phase.RUN)
+    assert results["h0"].error == "cancelled while it ran"  # its session was told, and ended it
     outcomes = Counter(result.outcome for result in results.values())
     assert outcomes.keys() <= {Outcome.OK, Outcome.NOT_RUN, Outcome.LOST}
     assert outcomes[Outcome.LOST] <= 4
@@ -269,6 +271,27 @@ def test_no_host_is_begun_while_the_caller_looks_at_the_first_result(
         eventually(lambda: stands_still(log))
         run.events.close()
     assert len(log.read_text().split()) <= make_plan(mode, forks=2, hosts=64).at_once
+
+
+@every_mode
+def test_the_time_that_the_caller_takes_does_not_count_against_a_host_that_is_ending(
+    mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drive, "ENDING_BOUND_S", 1.0)
+    chatty = FakeHost(stdout=b"x" * 16384, stdout_times=10**9)  # ends when it is heard out
+    with running(mode, FakeConnect(others=chatty), hosts=2, forks=1) as run:
+        run.until(lambda event: isinstance(event, Output))
+        run.cancel.press()
+        run.until(lambda event: event.host == "h1")
+        time.sleep(1.1)
+        assert results_in(run.events)["h0"].error == "cancelled while it ran"
+
+
+@every_mode
+def test_no_thread_is_left_when_the_last_event_is_out(mode: Mode) -> None:
+    threads = set(threading.enumerate())
+    whole_run(mode, FakeConnect(), hosts=64, forks=32)
+    assert set(threading.enumerate()) == threads
 
 
 @every_mode

@@ -27,7 +27,7 @@ from executor_runs import (
 
 from fleetrun.errors import FleetrunError
 from fleetrun.events import Started
-from fleetrun.executors import Mode, Plan, execute, process
+from fleetrun.executors import Carrier, Mode, Plan, drive, execute, process
 from fleetrun.hosts import Host
 from fleetrun.operations import Exec, Get, Operation
 from fleetrun.results import Outcome, Phase
@@ -71,7 +71,10 @@ def test_what_became_of_the_host_follows_from_its_phase_when_its_worker_died(
     operation: Operation,
     outcome: Outcome,
     may_still_run: bool,  # noqa: FBT001 (a parameter of the test)
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     connect = FakeConnect(
         {"h1": FakeHost(kills_worker_in=phase)}, others=FakeHost(files={"f": b""})
     )
@@ -80,6 +83,36 @@ def test_what_became_of_the_host_follows_from_its_phase_when_its_worker_died(
         result = results_in(events)["h1"]
         assert (result.outcome, result.may_still_run) == (outcome, may_still_run)
         assert outcome is not Outcome.LOST or result.phase is phase
+
+
+class Poison:
+    """A variable of a host that kills the first worker which unpickles it, before it begins."""
+
+    def __init__(self, flag: Path) -> None:
+        self.flag = flag
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return _die_once, (self.flag,)
+
+
+def _die_once(flag: Path) -> None:
+    if not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_hosts_that_a_dead_worker_had_not_begun_run_elsewhere(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    jobs = jobs_on(["a", "b", "c", "d"])
+    poisoned = Host(name="b", vars={"v": Poison(tmp_path / "flag")})
+    jobs[1] = dataclasses.replace(jobs[1], host=poisoned)
+    cancel = Cancel()
+    plan = Plan(mode=Mode.PROCESSES, workers=1, width=3)
+    results = results_in(execute(plan, jobs, FakeConnect(others=FakeHost(log=log)), cancel))
+    cancel.close()
+    assert (tmp_path / "flag").exists()
+    assert [result.outcome for result in results.values()] == [Outcome.OK] * 4
+    assert sorted(log.read_text().split()) == ["a", "b", "c", "d"]
 
 
 def test_each_host_that_kills_its_worker_is_lost_once_while_others_finish(tmp_path: Path) -> None:
@@ -125,11 +158,11 @@ def test_hosts_are_not_run_when_no_worker_could_be_started(monkeypatch: pytest.M
 def refuse_processes(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     started, start = [0], process._start
 
-    def start_or_refuse(descriptor: int) -> subprocess.Popen[bytes]:
+    def start_or_refuse(descriptor: int, carrier: Carrier) -> subprocess.Popen[bytes]:
         if started[0] == after:
             raise OSError("no more processes")
         started[0] += 1
-        return start(descriptor)
+        return start(descriptor, carrier)
 
     monkeypatch.setattr(process, "_start", start_or_refuse)
 
@@ -201,8 +234,9 @@ def test_a_connect_that_cannot_reach_the_workers_is_an_error_of_the_caller(
     ],
 )
 def test_a_job_that_cannot_reach_the_workers_is_an_error_of_the_caller(
-    variable: object, sentence: str
+    variable: object, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(drive, "ENDING_BOUND_S", 3600.0)  # nothing runs, so nothing is waited for
     jobs = jobs_on(["a", "b", "c"])
     jobs[1] = dataclasses.replace(jobs[1], host=Host(name="b", vars={"v": variable}))
     cancel = Cancel()
@@ -287,3 +321,25 @@ def test_a_wide_worker_works_on_many_hosts_at_once(tmp_path: Path) -> None:
     cancel.close()
     assert [result.outcome for result in results.values()] == [Outcome.OK] * 12
     assert len({(tmp_path / host).read_text() for host in results}) == 2
+
+
+def test_words_to_a_worker_that_has_died_are_no_error_and_its_death_is_heard() -> None:
+    worker = process.WorkerProcess(b"", Carrier.THREADS)
+    os.kill(worker._process.pid, signal.SIGSTOP)
+    worker.tell("never read, so that reading here fails and does not merely end")
+    worker.kill()
+    eventually(lambda: worker.receive() is None)
+    worker.tell("to nobody")
+    assert not worker.has_unsent
+    worker.hang_up()
+    assert worker.wait() == "killed by SIGKILL"
+
+
+def test_what_the_socket_does_not_take_at_once_is_sent_later() -> None:
+    worker = process.WorkerProcess(b"", Carrier.THREADS)
+    os.kill(worker._process.pid, signal.SIGSTOP)
+    worker.tell(b"x" * 10_000_000)
+    assert worker.has_unsent
+    worker.kill()
+    worker.hang_up()
+    worker.wait()

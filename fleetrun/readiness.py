@@ -10,6 +10,8 @@ import select
 from collections.abc import Sequence
 
 _HAS_POLL = hasattr(select, "poll")
+_MAX_POLL_MS = 2**31 - 1
+"""24 days; `poll` takes no more."""
 
 
 def wait_ready(
@@ -34,5 +36,5 @@ def wait_ready(
     for descriptor, wanted in events.items():
         poll.register(descriptor, wanted)
     # a millisecond more than asked for, since poll rounds down and would wake too early
-    timeout_ms = None if timeout_s is None else max(0.0, timeout_s) * 1000 + 1
+    timeout_ms = None if timeout_s is None else min(max(0.0, timeout_s) * 1000 + 1, _MAX_POLL_MS)
     return {descriptor for descriptor, _ in poll.poll(timeout_ms)}

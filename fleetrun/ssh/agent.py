@@ -45,12 +45,26 @@ class TimedAgent(AgentSSH):
             raise SSHException("the agent does not list its keys")
         keys = []
         for _ in range(answer.get_int()):
-            blob, comment = answer.get_binary(), answer.get_text()
-            try:
-                keys.append(AgentKey(agent=self, blob=blob, comment=comment))
-            except (SSHException, UnknownKeyType, ValueError) as error:
-                log.info("agent key %r left out: %s", comment, error)
+            if not answer.get_remainder():
+                break  # it claimed more keys than it sent
+            blob, comment = answer.get_binary(), answer.get_binary().decode("utf-8", "replace")
+            key = self._key(blob, comment)
+            if key is not None:
+                keys.append(key)
         return keys
+
+    def _key(self, blob: bytes, comment: str) -> AgentKey | None:
+        try:
+            key = AgentKey(agent=self, blob=blob, comment=comment)
+        except (SSHException, UnknownKeyType, ValueError, LookupError) as error:
+            log.info("agent key %r left out: %s", comment, error)
+            return None
+        name = key.get_name()
+        return key if name and name.isascii() and name.isprintable() else None
+
+    def close(self) -> None:
+        """Close the connection; its keys can sign no more."""
+        self._conn.close()
 
     def _send_message(self, msg: Any) -> Any:  # noqa: ANN401 (paramiko's signature)
         """Ask one question at a time, whoever asks."""
@@ -68,7 +82,15 @@ def agent_keys() -> list[AgentKey]:
     if not path or not hasattr(socket, "AF_UNIX"):
         return []
     try:
-        return TimedAgent(path).usable_keys()
-    except (OSError, SSHException) as error:
+        agent = TimedAgent(path)
+    except OSError as error:
         log.warning("the ssh-agent at %s was left out: %s", path, error)
         return []
+    keys: list[AgentKey] = []
+    try:
+        keys = agent.usable_keys()
+    except (OSError, SSHException) as error:
+        log.warning("the ssh-agent at %s was left out: %s", path, error)
+    if not keys:
+        agent.close()
+    return keys

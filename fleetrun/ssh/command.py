@@ -28,7 +28,7 @@ _LINGER_MAX_S = 60.0
 _TERM_GRACE_S = 1.0
 _KILL_GRACE_S = 0.5
 """A host whose time is up, or that is cancelled, is to be done within two seconds more."""
-_CONFIRM_GRACE_S = 2.5
+_CONFIRM_GRACE_S = 2.0
 
 _END_OF_INPUT = b"\x04"  # a terminal's Ctrl-D, at the beginning of a line
 _INTERRUPT = b"\x03"  # what a terminal's Ctrl-C sends

@@ -111,7 +111,7 @@ class Group:
             f"alive() {{ kill -0 -{group} 2>/dev/null && "
             "{ ps -A -o pgid= -o stat= 2>/dev/null || ps -o pgid,stat; } | "
             f'grep -q "^ *{group}  *[^Z]"; }}; '
-            "for signal in TERM 0 0 0 0 KILL 0 0 0 0; do "
+            "for signal in TERM 0 0 0 KILL 0 0 0; do "
             f"kill -$signal -{group} 2>/dev/null; sleep 0.1; alive || exit 0; sleep 0.1; done; "
             "exit 1"
         )

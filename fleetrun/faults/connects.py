@@ -12,7 +12,6 @@ Leaving the `with` mends this process; a worker stays broken until it ends.
 from __future__ import annotations
 
 import itertools
-import resource
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -127,6 +126,8 @@ class FullDisk:
 
     def __call__(self, host: Host, on_phase: OnPhase, cancel: Cancel) -> Session:
         """Fill this process's disk, and connect."""
+        import resource  # noqa: PLC0415 (not on Windows)
+
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_bytes, hard))
         return self.connect(host, on_phase, cancel)
@@ -142,5 +143,7 @@ class FullDisk:
         trace: TracebackType | None,
     ) -> None:
         """Give this process its disk back."""
+        import resource  # noqa: PLC0415
+
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))

@@ -65,7 +65,8 @@ class FaultProxy:
         stall_after_bytes: once so many bytes have passed, no further one does, nor an end of data,
             and both connections stay open.
         flip_byte_at: offset of a byte whose lowest bit is turned over.
-        rst: whether a cut sends RST; else it sends FIN.
+        rst: whether a cut sends RST; else it sends FIN. What the receiver's window had no room for
+            is lost with it.
         on_passed: told of each piece once it has passed, as it arrives.
 
     Attributes:
@@ -74,7 +75,8 @@ class FaultProxy:
         bytes_to_server: bytes that passed to the server, of all connections.
         bytes_to_client: likewise to the client.
 
-    `stall` and `cut` may be called from any thread; the attributes may be read from any.
+    `stall` and `cut` may be called from any thread. The attributes may be read from any, and are
+    final once the `with` is left; until then a receiver may have a piece before it is counted.
     """
 
     def __init__(
@@ -167,19 +169,16 @@ class FaultProxy:
         now = time.monotonic()
         wake_s = min((link.wish(self._selector, now) for link in self._links), default=math.inf)
         ready = self._selector.select(None if wake_s == math.inf else max(0.0, wake_s - now))
-        for key, _ in ready:
-            if key.fileobj is self._listener:
-                self._accept()
-            elif key.fileobj is self._ear:
-                self._obey()
+        ready_files = {key.fileobj for key, _ in ready}
+        if self._ear in ready_files:
+            self._ear.recv(_READ_BYTES)
+        while self._orders:  # before who connects: an order is for those who are here already
+            self._orders.popleft()()
+        if self._listener in ready_files:
+            self._accept()
         for link in list(self._links):
             if not link.move():
                 self._drop(link)
-
-    def _obey(self) -> None:
-        self._ear.recv(_READ_BYTES)
-        while self._orders:
-            self._orders.popleft()()
 
     def _accept(self) -> None:
         try:

@@ -6,10 +6,11 @@
 Layer 7 of the road, beside it rather than on it: nothing that works on hosts knows of the lab, and
 the lab knows of them only how an inventory is written.
 
-    Lab (this process) ── starts ──► fleetrun.lab.serve (a child with asyncssh's servers)
-         writes inventory,  ◄── ports and host keys, one JSON line ──
-         known_hosts
-         stdin closes       ── or the parent dies ──► commands killed, folder removed, end
+    Lab (the caller's process)                 fleetrun.lab.serve (its child)
+        starts the child          ── argv ──►  one asyncssh server a host
+        writes the inventory      ◄─ stdout ─  ports and host keys, as one JSON line
+        ends it, or is killed    ── SIGTERM ─► kills the commands, removes the folder, ends
+                              or end of stdin
 """
 
 from __future__ import annotations

@@ -32,19 +32,25 @@ class Listening:
 class Child:
     """The servers' process, which ends when `stop` is called or when the calling process is gone.
 
-    Started when it is made. Use from one thread; close with `stop`.
+    Started when it is made; raises `OSError` when it cannot be. Use from one thread; close with
+    `stop`.
     """
 
     def __init__(self, at: LabFolder, *, hosts: int, rtt_s: float) -> None:
         self._log = at.log.open("w+b")
-        self._process = subprocess.Popen(
-            # -P: a file in the current folder must not stand in for a module.
-            [sys.executable, "-P", "-m", "fleetrun.lab.serve", at.path, str(hosts), str(rtt_s)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            start_new_session=True,  # Ctrl-C is for the parent, which then ends the lab
-        )
+        # -P: a file in the current folder must not stand in for a module.
+        program = [sys.executable, "-P", "-m", "fleetrun.lab.serve"]
+        try:
+            self._process = subprocess.Popen(
+                [*program, at.path, str(hosts), str(rtt_s)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends the lab
+            )
+        except OSError:
+            self._log.close()
+            raise
 
     def await_ready(self) -> tuple[Listening, ...]:
         """Return the hosts in order, once all of them listen. Call it once.

@@ -1,10 +1,10 @@
 """Distance: connections that take as long as if their peer were far away. Beside the road.
 
-    client ══ loopback, no time ══► FarProtocol ── inbound Wire ──► the server's protocol
-           ◄══════════════════════ FarTransport ◄── outbound Wire ──
+    client ── loopback, no time ──► FarProtocol ══ a Direction ══► the server's protocol
+           ◄────────────────────── FarTransport ◄══ a Direction ══
 
-Each direction takes half a round trip. A wire holds any amount of bytes under way, so distance
-costs time and never throughput; what limits that is the windows of SSH, as on a real network.
+Each direction takes half a round trip and holds any amount of bytes under way; so distance costs
+time and never throughput. What limits that is the windows of SSH, as on a real network.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Arrival = Callable[[], object]
 """What is done when something arrives at the other end."""
 
 
-class Wire:
+class Direction:
     """One direction of a connection: what is sent arrives later, in the order of sending.
 
     Used by the thread of its event loop alone. Nothing has to be closed.
@@ -55,10 +55,10 @@ class FarTransport(asyncio.Transport):
     Closing is sent like data: it happens after all that was written has arrived.
     """
 
-    def __init__(self, near: asyncio.Transport, wire: Wire, one_way_s: float) -> None:
+    def __init__(self, near: asyncio.Transport, outbound: Direction, one_way_s: float) -> None:
         super().__init__()
         self._near = near
-        self._wire = wire
+        self._outbound = outbound
         self._one_way_s = one_way_s
         self._closing = False
 
@@ -73,13 +73,13 @@ class FarTransport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send the bytes on their way."""
         if not self._closing:
-            self._wire.send(self._one_way_s, functools.partial(self._near.write, bytes(data)))
+            self._outbound.send(self._one_way_s, functools.partial(self._near.write, bytes(data)))
 
     def close(self) -> None:
         """Close the connection, after what is under way."""
         if not self._closing:
             self._closing = True
-            self._wire.send(self._one_way_s, self._near.close)
+            self._outbound.send(self._one_way_s, self._near.close)
 
     abort = close
 
@@ -96,8 +96,8 @@ class FarProtocol(asyncio.Protocol):
     ) -> None:
         self._server = server
         self._rtt_s = rtt_s
-        self._inbound = Wire(loop)
-        self._outbound = Wire(loop)
+        self._inbound = Direction(loop)
+        self._outbound = Direction(loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the server shake hands."""
@@ -132,7 +132,7 @@ class FarProtocol(asyncio.Protocol):
 class Door:
     """A listening socket that is rtt_s seconds away; asyncssh takes it as its `tunnel`."""
 
-    socket: socket.socket
+    listening: socket.socket
     rtt_s: float
 
     async def create_server(
@@ -145,4 +145,4 @@ class Door:
             server = make_protocol(address, port)
             return FarProtocol(loop, server, self.rtt_s) if self.rtt_s else server
 
-        return await loop.create_server(answer, sock=self.socket)
+        return await loop.create_server(answer, sock=self.listening)

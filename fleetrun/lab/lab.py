@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fleetrun.errors import DependencyError, UsageError
+from fleetrun.errors import DependencyError, FleetrunError, UsageError
 from fleetrun.hosts import current_user
 from fleetrun.lab.child import Child, Listening
 from fleetrun.lab.folder import LabFolder
@@ -20,10 +20,12 @@ _ADDRESS = "127.0.0.1"
 class Lab:
     """A practice fleet on this machine: SSH servers on 127.0.0.1, in one child process.
 
-    The hosts are lab1, lab2 and so on, each with its own port, host key and scratch folder. A
-    command runs in a real shell there, with the host's name in FLEETRUN_LAB_HOST; when it ends or
-    its client goes away, whatever it has started is killed. SFTP sees the scratch folder as `/`.
-    Only the calling user gets in, with the lab's own key.
+    The hosts are lab1, lab2 and so on, each with its own port, host key and scratch folder. Only
+    the calling user gets in, with the lab's own key. SFTP sees the scratch folder as `/` and
+    nothing else. A command is a real one: it runs as the calling user in a shell on this machine,
+    begins in the scratch folder, which is its HOME, finds the host's name in FLEETRUN_LAB_HOST,
+    and may do whatever the user may; when it ends or its client goes away, what it has started is
+    killed.
 
     Args:
         hosts: how many.
@@ -62,6 +64,9 @@ class Lab:
         self._at = LabFolder.make(self._wanted_folder)
         try:
             self._start()
+        except OSError as error:
+            self._stop()
+            raise FleetrunError(f"the lab did not start: {error}") from error
         except BaseException:
             self._stop()
             raise

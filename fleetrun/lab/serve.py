@@ -67,7 +67,7 @@ async def _listen(
     host: LabHost, host_key: asyncssh.SSHKey, key: asyncssh.SSHKey, rtt_s: float
 ) -> asyncssh.SSHAcceptor:
     # Left to itself, asyncio listens nowhere, silently, when it gets no socket (CPython 3.11).
-    door = Door(socket=socket.create_server((_ADDRESS, 0)), rtt_s=rtt_s)
+    door = Door(listening=socket.create_server((_ADDRESS, 0)), rtt_s=rtt_s)
     return await asyncssh.listen(
         tunnel=door,
         server_factory=lambda: LabServer(host, key),

@@ -66,6 +66,7 @@ class LabSession(asyncssh.SSHServerProcess[bytes]):
                 self._say_end(await self._running.relay(self))
         finally:
             await self._running.end()
+            self._running = None  # its number may soon be another's
 
     def _say_end(self, status: int) -> None:
         if status >= 0:

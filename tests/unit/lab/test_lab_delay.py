@@ -8,13 +8,13 @@ from typing import cast
 
 import pytest
 
-from fleetrun.lab.delay import FarProtocol, Wire
+from fleetrun.lab.delay import Direction, FarProtocol
 
 RTT_S = 1.0
 
 
 class Clock:
-    """As much of an event loop as a wire needs; `run` makes time pass until nothing is due."""
+    """As much of an event loop as distance needs; `run` makes time pass until nothing is due."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -213,12 +213,12 @@ def test_the_server_sees_the_real_peer(connection: Connection) -> None:
     assert connection.server.transport.get_extra_info("peername") == ("127.0.0.1", 4242)
 
 
-def test_an_arrival_that_fails_does_not_stop_the_wire() -> None:
+def test_an_arrival_that_fails_does_not_stop_those_after_it() -> None:
     clock = Clock()
     arrived: list[str] = []
-    wire = Wire(cast("asyncio.AbstractEventLoop", clock))
-    wire.send(1.0, [].pop)
-    wire.send(1.0, lambda: arrived.append("second"))
+    direction = Direction(cast("asyncio.AbstractEventLoop", clock))
+    direction.send(1.0, [].pop)
+    direction.send(1.0, lambda: arrived.append("second"))
     with pytest.raises(IndexError):
         clock.run()
     clock.run()
@@ -228,7 +228,7 @@ def test_an_arrival_that_fails_does_not_stop_the_wire() -> None:
 def test_what_is_sent_while_something_arrives_takes_its_own_time() -> None:
     clock = Clock()
     arrived: list[float] = []
-    wire = Wire(cast("asyncio.AbstractEventLoop", clock))
-    wire.send(1.0, lambda: wire.send(1.0, lambda: arrived.append(clock.now)))
+    direction = Direction(cast("asyncio.AbstractEventLoop", clock))
+    direction.send(1.0, lambda: direction.send(1.0, lambda: arrived.append(clock.now)))
     clock.run()
     assert arrived == [2.0]

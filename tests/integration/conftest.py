@@ -1,0 +1,42 @@
+"""Servers as fixtures: `sshd` is one for the whole run; `start_sshd` starts one to order."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from servers import ServerAccount, last_lines, require_sshd, start_mock_ssh, start_sshd
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerAccount]:
+    """An account on a real sshd, shared by all tests: leave it as it was."""
+    with start_sshd(tmp_path_factory.mktemp("sshd")) as account:
+        yield account
+
+
+@pytest.fixture
+def mock_ssh(tmp_path: Path) -> Iterator[ServerAccount]:
+    """An account on mock-ssh-server, which runs commands in this machine's shell."""
+    with start_mock_ssh(tmp_path) as account:
+        yield account
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked `sshd` on a machine without one; fail it when CI=true."""
+    if item.get_closest_marker("sshd") is not None:
+        require_sshd()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the log of the shared sshd with the failure of a test that uses it."""
+    report = yield
+    account = getattr(item, "funcargs", {}).get("sshd")
+    if report.failed and account is not None:
+        report.sections.append(("log of sshd", last_lines(account.log)))
+    return report

@@ -37,6 +37,9 @@ class Get:
         for source in self.sources:
             if ".." in PurePosixPath(source).parts or source.endswith("/") or not source:
                 raise UsageError(f"{source!r} does not name a file; give a path without '..'")
+        places = [local_place(self.target, "", source) for source in self.sources]
+        if len(set(places)) < len(places):
+            raise UsageError("two of the files would have the same place on this machine")
 
     def perform(self, host: Host, session: Session, emit: Emit) -> Ending:  # noqa: ARG002
         """Copy them, in order, stopping at the first refusal."""
@@ -66,7 +69,8 @@ def _get_one(files: RemoteFiles, source: str, place: Path) -> None:
     if info.is_folder:
         raise Refused(f"{source}: is a folder; only files can be fetched")
     place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = place.with_name(f".{place.name}.fleetrun-{secrets.token_hex(4)}")
+    # a short name of its own: the file's may be as long as names can be
+    temporary = place.with_name(f".fleetrun-{secrets.token_hex(6)}")
     try:
         with temporary.open("xb") as local:
             received = sum(map(local.write, files.read(source)))

@@ -78,7 +78,8 @@ class Put:
 
 
 def _put_one(files: RemoteFiles, source: Path, target: str) -> None:
-    temporary = f"{target}.fleetrun-{secrets.token_hex(4)}"
+    # a short name of its own: the target's may be as long as names can be
+    temporary = posixpath.join(posixpath.dirname(target), f".fleetrun-{secrets.token_hex(6)}")
     with source.open("rb") as local:
         mode = os.fstat(local.fileno()).st_mode & 0o777
         created = False

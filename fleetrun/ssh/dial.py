@@ -50,6 +50,10 @@ def _resolve(host: Host, deadline: Deadline, cancel: Cancel) -> list[_Address]:
     literal = _literal(host)
     if literal is not None:
         return [literal]
+    try:
+        host.address.encode("idna")
+    except UnicodeError as error:  # gevent would print a traceback of its own for it
+        raise ConnectError(f"cannot resolve {host.address}: it is no possible name") from error
     return _Lookup(host.address, host.port).wait(deadline, cancel)
 
 
@@ -83,8 +87,8 @@ class _Lookup(threading.Thread):
     def run(self) -> None:
         try:
             infos = socket.getaddrinfo(self._address, self._port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            self._error = error if isinstance(error, OSError) else OSError(str(error))
+        except OSError as error:
+            self._error = error
             return
         self._found = [(family, sockaddr) for family, _, _, _, sockaddr in infos]
 

@@ -52,7 +52,7 @@ class _Answer:
     body: bytes
 
     def number(self) -> int:
-        return int(struct.unpack_from(">I", self.body)[0])
+        return _number_at(self.body, 0)
 
     def text(self) -> bytes:
         return _text_at(self.body, 0)
@@ -187,7 +187,7 @@ class SftpFiles:
         """Agree on version 3 and return the names of the server's extensions."""
         self._channel.send_all(struct.pack(">IBI", 5, _INIT, 3))
         body = self._wait(_GREETING).body
-        version = struct.unpack_from(">I", body)[0]
+        version = _number_at(body, 0)
         if version < 3:  # noqa: PLR2004 (version 3 is the one that the world speaks)
             raise Refused(f"the host speaks SFTP version {version}; version 3 is needed")
         names, at = set(), 4
@@ -236,7 +236,7 @@ class SftpFiles:
             return  # the service's own stderr
         self._received += data
         while len(self._received) >= 4:  # noqa: PLR2004 (an answer begins with its uint32 length)
-            (size,) = struct.unpack_from(">I", self._received)
+            size = int.from_bytes(self._received[:4], "big")
             if not 5 <= size <= _MAX_ANSWER_BYTES:  # noqa: PLR2004 (kind and number)
                 raise ConnectionLost(f"the host's file service sent an answer of {size} bytes")
             if len(self._received) < 4 + size:
@@ -246,7 +246,7 @@ class SftpFiles:
             if answer[0] == _VERSION:
                 self._answers[_GREETING] = _Answer(_VERSION, answer[1:])
             else:
-                (number,) = struct.unpack_from(">I", answer, 1)
+                number = int.from_bytes(answer[1:5], "big")
                 self._answers[number] = _Answer(answer[0], answer[5:])
 
 
@@ -271,21 +271,33 @@ def _encode(field: str | bytes | _Raw) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
+def _number_at(body: bytes, at: int, size: int = 4) -> int:
+    return int.from_bytes(_bytes_at(body, at, size), "big")
+
+
 def _text_at(body: bytes, at: int) -> bytes:
-    (size,) = struct.unpack_from(">I", body, at)
-    return body[at + 4 : at + 4 + size]
+    return _bytes_at(body, at + 4, _number_at(body, at))
+
+
+def _bytes_at(body: bytes, at: int, size: int) -> bytes:
+    taken = body[at : at + size]
+    if len(taken) < size:
+        raise ConnectionLost("the host's file service gave an answer that is cut short")
+    return taken
 
 
 def _file_info(body: bytes) -> FileInfo:
-    (flags,) = struct.unpack_from(">I", body)
-    at, size, mode = 4, None, None
+    flags = _number_at(body, 0)
+    at = 4
+    size: int | None = None
+    mode: int | None = None
     if flags & _ATTR_SIZE:
-        (size,) = struct.unpack_from(">Q", body, at)
+        size = _number_at(body, at, 8)
         at += 8
     if flags & _ATTR_IDS:
         at += 8
     if flags & _ATTR_MODE:
-        (mode,) = struct.unpack_from(">I", body, at)
+        mode = _number_at(body, at)
     is_folder = mode is not None and stat.S_ISDIR(mode)
     bits = None if mode is None else stat.S_IMODE(mode)
     return FileInfo(size_bytes=size, mode=bits, is_folder=is_folder)

@@ -240,6 +240,8 @@ class Transport(ServiceRequestingTransport):
 
     def _verify_key(self, host_key: bytes, sig: bytes) -> None:
         """Check that the host holds the key that it shows; whose key that is, comes later."""
+        if self.host_key_blob not in {b"", host_key}:
+            raise ConnectionLost("it showed another host key when keys were exchanged again")
         self.host_key_blob = host_key
         super()._verify_key(host_key, sig)
 

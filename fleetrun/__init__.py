@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from fleetrun.results import (
         Stream as Stream,
     )
+    from fleetrun.waves import Waves as Waves
 
 __version__ = "0.1.0"
 
@@ -86,6 +87,7 @@ _HOMES = {
     "Started": "events",
     "Stream": "results",
     "UsageError": "errors",
+    "Waves": "waves",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 (the keys above are strings)

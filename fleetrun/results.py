@@ -79,7 +79,8 @@ class Result:
         may_still_run: True when the command may be running yet: its end was not seen.
         killed: whether a second look at the host confirmed that its processes are gone; None when
             there was none (see `Exec.confirm_kill`).
-        error: one sentence on what went wrong and what to do; None when outcome is ok.
+        error: one sentence on what went wrong and what to do; None when nothing did. An ok host
+            may have one too: a hint, such as on a child that still holds the output open.
         phase_seconds: seconds spent in each phase that was reached.
         started_at_s: when the host was begun, on the monotonic clock (comparable between
             processes of one machine); None when it never was.

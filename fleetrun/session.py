@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -144,14 +144,23 @@ class RemoteFiles(Protocol):
         Returns only when the server has confirmed every single write and the closing.
         """
 
-    def read(self, path: str) -> Iterator[bytes]:
-        """Yield the file's content in order, until the server says that it has ended."""
+    def read(self, path: str) -> Generator[bytes, None, None]:
+        """Yield the file's content in order, until the server says that it has ended.
+
+        Closing it early closes the file.
+        """
 
     def replace(self, source: str, target: str) -> None:
         """Rename source to target in one step; an existing target is replaced."""
 
     def remove(self, path: str) -> None:
         """Remove the file."""
+
+    def discard(self, path: str) -> bool:
+        """Remove a file that is of no use, even after an error; return whether it is gone.
+
+        Never raises, and takes a second or two when the time is up already.
+        """
 
     def close(self) -> None:
         """Close the channel; safe to call twice."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +68,7 @@ class FakeHost:
         stdout_times: how often it writes it, piece by piece.
         tally: a file that grows by one byte before each of these pieces.
         stderr: what it writes to stderr, after all that.
+        exit_statuses: what it ends with by command line, where that is not `exit_status`.
         exit_status: what it ends with; None and no signal means that the host never says.
         signal: name of the signal that kills it, without SIG.
         fails_in: the phase in which the connection fails; None for a host that works.
@@ -85,6 +86,7 @@ class FakeHost:
     stdout_times: int = 1
     tally: Path | None = None
     stderr: bytes = b""
+    exit_statuses: Mapping[str, int] = field(default_factory=dict)
     exit_status: int | None = 0
     signal: str | None = None
     fails_in: Phase | None = None
@@ -143,7 +145,8 @@ class FakeSession:
         if fake.rendezvous is not None:
             fake.rendezvous.wait(self._script.host.name, self._script.cancel)
         self._sleep(fake.takes_s, command.timeout_s)
-        return CommandEnd(exit_status=fake.exit_status, signal=fake.signal)
+        exit_status = fake.exit_statuses.get(command.line, fake.exit_status)
+        return CommandEnd(exit_status=exit_status, signal=fake.signal)
 
     def _write(self, on_output: OnOutput) -> None:
         fake = self._script.fake
@@ -222,7 +225,7 @@ class FakeFiles:
             self.contents[path] += piece
         return len(self.contents[path])
 
-    def read(self, path: str) -> Iterator[bytes]:
+    def read(self, path: str) -> Generator[bytes, None, None]:
         """Yield the content in one piece."""
         if path not in self.contents:
             raise Refused(f"{path}: No such file")
@@ -238,6 +241,14 @@ class FakeFiles:
     def remove(self, path: str) -> None:
         """Remove the file."""
         self.contents.pop(path, None)
+
+    def discard(self, path: str) -> bool:
+        """Remove the file, or say that it is still there."""
+        try:
+            self.remove(path)
+        except Refused:
+            return False
+        return True
 
     def close(self) -> None:
         """Note that the files were closed."""

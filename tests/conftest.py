@@ -24,6 +24,14 @@ def _one_resource_tracker() -> None:
     resource_tracker.ensure_running()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_ssh_config() -> Iterator[None]:
+    """Keep what the developer's own ssh_config says out of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLEETRUN_SSH_CONFIG", "none")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _leaves_nothing_behind(
     _one_resource_tracker: None, request: pytest.FixtureRequest
@@ -66,9 +74,21 @@ def _descriptors() -> set[str]:
 def _children() -> set[str]:
     """Return the child processes, ended ones that nobody has waited for included."""
     found = set()
-    for stat in _PROCESSES.glob("[0-9]*/stat"):
+    for number in _child_numbers():
         with suppress(FileNotFoundError, ProcessLookupError):  # ended in between
-            name, _, rest = stat.read_text(errors="replace").rpartition(")")
-            if int(rest.split()[1]) == os.getpid():
-                found.add(f"process {name})")
+            stat = (_PROCESSES / number / "stat").read_text(errors="replace")
+            if int(stat.rpartition(")")[2].split()[1]) == os.getpid():
+                found.add(f"process {stat.rpartition(')')[0]})")
     return found
+
+
+def _child_numbers() -> set[str]:
+    """Return the numbers of the child processes; of all where the kernel keeps no list."""
+    lists = list(_PROCESSES.glob("self/task/*/children"))
+    if not lists:
+        return {entry.name for entry in _PROCESSES.glob("[0-9]*")}
+    numbers: set[str] = set()
+    for each in lists:
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended
+            numbers.update(each.read_text().split())
+    return numbers

@@ -22,7 +22,7 @@ import fleetrun
 from fleetrun import Fleet, Host, Inventory, Outcome, Phase, Report, Result
 from fleetrun.cli.app import app
 from fleetrun.inventory import Overrides
-from fleetrun.inventory.variables import _KNOWN
+from fleetrun.inventory.known import KNOWN
 from fleetrun.operations import Exec, Get, Put
 from fleetrun.output.compare_json import run_as_json
 from fleetrun.output.json_document import result_as_json, summary_as_json
@@ -68,7 +68,7 @@ def mentions(text: str, word: str) -> bool:
 
 WORDS = {
     "outcomes.md": [*Outcome, *Phase, *map(str, sorted({out.exit_code for out in Outcome}))],
-    "inventory.md": list(_KNOWN),
+    "inventory.md": list(KNOWN),
     "json.md": [
         *result_as_json(Result(host="h", outcome=Outcome.OK, stdout=b"\xff", stderr=b"\xff")),
         *result_as_json(Result(host="h", outcome=Outcome.OK)),

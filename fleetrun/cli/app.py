@@ -53,6 +53,10 @@ class LazyGroup(click.Group):
             help="List the selected hosts.",
             example="fleetrun hosts -l web --format json",
         ),
+        "explain": _Entry(
+            help="Show how a host is reached, and where each setting comes from.",
+            example="fleetrun explain web1 --check",
+        ),
         "keys": _Entry(
             help="Collect host keys, and approve the new ones.",
             example="fleetrun keys scan -l web",

@@ -1,61 +1,75 @@
-"""Secrets: asked for once, up front, or read from a file; never taken from an argument."""
+"""What only the user can answer: secrets, asked for once or read from a file, and yes or no.
+
+A secret is never taken from an argument, where every user of this machine could read it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
-from fleetrun.cli.login_options import LoginOptions
+from fleetrun.cli.login_options import BecomeOptions, LoginOptions
 from fleetrun.errors import UsageError
 from fleetrun.hosts import Host, Secret
-from fleetrun.inventory import Overrides
 from fleetrun.ssh.keyfile import look_at_keys
 
-_ROOT = "root"
+_MAX_SECRET_BYTES = 64 * 1024
 
 
-def with_secrets(given: Overrides, options: LoginOptions) -> Overrides:
-    """Return the overrides with what the login options add to them; asks for passwords.
+def with_login_secrets(hosts: Sequence[Host], options: LoginOptions) -> tuple[Host, ...]:
+    """Return the hosts with the password that the options name, and their keys' passphrases.
 
-    Raises `UsageError` when one is wanted and cannot be had.
+    Each is asked for once, whatever the number of hosts. Raises `UsageError` when a private key
+    cannot be used, or a secret is needed that cannot be had.
     """
-    become = options.become or options.become_user is not None
-    become_password = _secret(
+    password = _secret(
+        "login password", "--password-file", ask=options.ask_pass, file=options.password_file
+    )
+    if password is not None:
+        hosts = [dataclasses.replace(host, password=password) for host in hosts]
+    passphrases = {
+        key: _passphrase(key, options.key_passphrase_file) for key in _encrypted_keys(hosts)
+    }
+    return tuple(_with_passphrase(host, passphrases) for host in hosts)
+
+
+def with_become_secret(hosts: Sequence[Host], options: BecomeOptions) -> tuple[Host, ...]:
+    """Return the hosts with sudo's password, where they become another user; asks for it once.
+
+    Raises `UsageError` when it is wanted and cannot be had, or no host would use it.
+    """
+    wanted = options.ask_become_pass or options.become_password_file is not None
+    if wanted and not any(host.become_user for host in hosts):
+        raise UsageError("a password for sudo is of use with -b (--become) only")
+    password = _secret(
         "sudo password",
         "--become-password-file",
         ask=options.ask_become_pass,
         file=options.become_password_file,
     )
-    if become_password is not None and not become:
-        raise UsageError("a password for sudo is of use with -b (--become) only")
-    return dataclasses.replace(
-        given,
-        password=_secret(
-            "login password", "--password-file", ask=options.ask_pass, file=options.password_file
-        ),
-        become_user=(options.become_user or _ROOT) if become else None,
-        become_password=become_password,
-        legacy_algorithms=options.legacy_algorithms or None,
+    if password is None:
+        return tuple(hosts)
+    return tuple(
+        host if host.become_user is None else dataclasses.replace(host, become_password=password)
+        for host in hosts
     )
 
 
-def with_passphrases(hosts: Sequence[Host], options: LoginOptions) -> tuple[Host, ...]:
-    """Return the hosts with a passphrase for each encrypted key, asked for once a key.
+def agreed(question: str) -> bool:
+    """Ask for yes or no; enter alone is no. Raises `UsageError` when there is nobody to ask."""
+    if not _can_ask():
+        raise UsageError("there is no terminal to ask; look at the keys, then give --yes")
+    return click.confirm(question, err=True)
 
-    Raises `UsageError` when a key cannot be used, or there is nobody to ask.
-    """
-    passphrases = {
-        str(key.path): _passphrase(key.path, options.key_passphrase_file)
-        for key in look_at_keys(host for host in hosts if host.key_passphrase is None)
-        if key.encrypted
-    }
-    if not passphrases:
-        return tuple(hosts)
-    return tuple(_with_passphrase(host, passphrases) for host in hosts)
+
+def _encrypted_keys(hosts: Sequence[Host]) -> tuple[Path, ...]:
+    """Return the key files that need a passphrase that is not known, each once."""
+    keys = look_at_keys(host for host in hosts if host.key_passphrase is None)
+    return tuple(dict.fromkeys(key.path for key in keys if key.encrypted))
 
 
 def _passphrase(key: Path, file: str | None) -> Secret:
@@ -63,10 +77,10 @@ def _passphrase(key: Path, file: str | None) -> Secret:
     return _ask(what, "--key-passphrase-file") if file is None else _from_file(what, file)
 
 
-def _with_passphrase(host: Host, passphrases: dict[str, Secret]) -> Host:
+def _with_passphrase(host: Host, passphrases: Mapping[Path, Secret]) -> Host:
     if host.private_key is None or host.key_passphrase is not None:
         return host
-    passphrase = passphrases.get(str(Path(host.private_key).expanduser()))
+    passphrase = passphrases.get(Path(host.private_key).expanduser())
     return host if passphrase is None else dataclasses.replace(host, key_passphrase=passphrase)
 
 
@@ -77,13 +91,22 @@ def _secret(what: str, option: str, *, ask: bool, file: str | None) -> Secret | 
 
 
 def _from_file(what: str, file: str) -> Secret:
-    lines = Path(file).read_text().splitlines()
-    if not lines or not lines[0]:
+    with Path(file).open("rb") as opened:
+        line = opened.readline(_MAX_SECRET_BYTES).rstrip(b"\r\n")
+    if not line:
         raise UsageError(f"{file}: its first line should be the {what}, and is empty")
-    return Secret(lines[0])
+    try:
+        return Secret(line.decode())
+    except UnicodeDecodeError:
+        raise UsageError(f"{file}: the {what} in it is not UTF-8") from None
 
 
 def _ask(what: str, option: str) -> Secret:
-    if not sys.stdin.isatty():
+    if not _can_ask():
         raise UsageError(f"there is no terminal to ask for the {what}; give it with {option}")
     return Secret(click.prompt(what, hide_input=True, err=True))
+
+
+def _can_ask() -> bool:
+    """Tell whether somebody sits at the other end; the input is None when it was closed."""
+    return sys.stdin is not None and sys.stdin.isatty()

@@ -7,7 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from fleetrun.cli.login_options import LoginOptions, login_options
+from fleetrun.cli.login_options import (
+    BecomeOptions,
+    LoginOptions,
+    become_options,
+    login_options,
+)
 from fleetrun.cli.modes import ALL, complete_modes
 from fleetrun.cli.modes import modes as read_modes
 from fleetrun.cli.notes import note
@@ -45,6 +50,7 @@ fleetrun compare -i hosts.yaml -l web "uptime" --forks 8 --format json"""
 @forks_option
 @fleet_options
 @login_options
+@become_options
 @click.option(
     "--format",
     "form",
@@ -62,6 +68,7 @@ def command(
     forks: int | None,
     fleet_options: FleetOptions,
     login_options: LoginOptions,
+    become_options: BecomeOptions,
     form: str,
     debug_log: str | None,
 ) -> int:
@@ -78,7 +85,7 @@ def command(
     The exit code is the largest of the runs', each as that of `fleetrun exec`.
     """
     operation = Exec(command=" ".join(words), live=True, output_limit_bytes=0)  # as `exec` does
-    with opened_hosts(fleet_options, login_options, debug_log) as hosts:
+    with opened_hosts(fleet_options, login_options, debug_log, become_options) as hosts:
         warn_of_unchecked_keys(hosts)
         comparison = Comparison(hosts, operation, modes=modes, forks=forks)
         with stop.cancels(comparison.cancel):
@@ -93,6 +100,6 @@ def _flaws(runs: Sequence[Run]) -> Iterator[str]:
     for run in runs:
         if not run.comparable:
             yield (
-                f"{run.mode} is not comparable: {run.not_ok} of {run.ok + run.not_ok} hosts not ok, "
-                f"first {run.problem}"
+                f"{run.mode} is not comparable: {run.not_ok} of {run.ok + run.not_ok} hosts "
+                f"not ok, first {run.problem}"
             )

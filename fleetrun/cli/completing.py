@@ -1,22 +1,27 @@
-"""What the shell offers for `--limit`: the hosts and groups of the inventory."""
+"""What the shell offers for patterns: the hosts and groups of the inventory."""
 
 from __future__ import annotations
 
 import click
 
-from fleetrun.cli.source import named_source
+from fleetrun.cli.source import named_sources
 from fleetrun.errors import FleetrunError
 from fleetrun.inventory import Inventory
 
+_STANDARD_INPUT = "-"
 
-def complete_limit(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 (click's signature)
+
+def complete_hosts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 (click's signature)
     """Return the names that begin so; nothing when the inventory cannot be loaded.
 
-    A line that is being completed is no place for an error message.
+    A line that is being completed is no place for an error message, and nothing is read from the
+    terminal meanwhile.
     """
     try:
-        inventory = Inventory.load(named_source(ctx.params.get("inventory")))
+        sources, _ = named_sources(ctx.params.get("inventory") or ())
+        if _STANDARD_INPUT in sources:
+            return []
+        inventory = Inventory.load(sources)
     except (FleetrunError, OSError):
         return []
-    names = [*inventory.groups, *(host.name for host in inventory.hosts)]
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in (*inventory.groups, *inventory.names) if name.startswith(incomplete)]

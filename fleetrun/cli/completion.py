@@ -19,8 +19,8 @@ fish:  fleetrun completion fish > ~/.config/fish/completions/fleetrun.fish"""
 def command(ctx: click.Context, shell: str) -> int:
     """Print the completion script of SHELL; the examples have it in every new shell.
 
-    Commands, options and their values are completed, and for --limit the hosts and groups of the
-    inventory.
+    Commands, options and their values are completed, and for -l, -w and -x the hosts and groups of
+    the inventory.
     """
     program = ctx.find_root()
     name = program.info_name or "fleetrun"

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import click
 
 from fleetrun.cli.duration import timeout
-from fleetrun.cli.login_options import LoginOptions, login_options
+from fleetrun.cli.login_options import (
+    BecomeOptions,
+    LoginOptions,
+    become_options,
+    login_options,
+)
 from fleetrun.cli.opening import opened_fleet
 from fleetrun.cli.options import (
     FleetOptions,
@@ -18,16 +23,20 @@ from fleetrun.cli.options import (
     gathered,
     output_options,
     run_options,
+    template_option,
 )
 from fleetrun.cli.perform import perform
 from fleetrun.cli.signals import Stop
+from fleetrun.cli.wave_options import WaveOptions, wave_options
 from fleetrun.cli.words import WordsCommand
-from fleetrun.operations import DEFAULT_OUTPUT_LIMIT_BYTES, Exec
+from fleetrun.operations import DEFAULT_OUTPUT_LIMIT_BYTES, Exec, exec_for_each
 
 _EXAMPLES = """\
 fleetrun exec -i hosts.yaml "uptime" --mode threads
 fleetrun exec -l web "systemctl is-active nginx"
 fleetrun exec -l web -- ls -l /srv
+fleetrun exec -l web --template "echo {host} is {index} of {count}"
+fleetrun exec -l web --canary 1 --batch 25% --health "curl -sf localhost/up" "systemctl restart app"
 fleetrun exec --lab 8 --rtt 50ms "hostname; uptime" --format json"""
 
 
@@ -65,8 +74,16 @@ end_options = gathered(
 @click.argument("words", nargs=-1, required=True, metavar="COMMAND...")
 @fleet_options
 @login_options
+@become_options
 @end_options
+@template_option
+@click.option(
+    "--env-host",
+    is_flag=True,
+    help="Set FLEETRUN_HOST, FLEETRUN_INDEX and FLEETRUN_COUNT for the command.",
+)
 @run_options
+@wave_options
 @output_options
 @click.pass_obj
 def command(
@@ -74,15 +91,23 @@ def command(
     words: tuple[str, ...],
     fleet_options: FleetOptions,
     login_options: LoginOptions,
+    become_options: BecomeOptions,
     end_options: EndOptions,
     run_options: RunOptions,
+    wave_options: WaveOptions,
     output_options: OutputOptions,
+    *,
+    template: bool,
+    env_host: bool,
 ) -> int:
     """Run COMMAND on every host, in the login shell of its user.
 
     Several words are joined by spaces, as ssh does; quote the command to keep your own shell and
     fleetrun away from it. Options may stand before the command or after it, but not among its
     words; everything after -- is the command's.
+
+    With --template, {host}, {index} (from 0), {count} and {vars.NAME} stand for each host's values,
+    quoted for its shell; write them outside of quotes, and {vars.NAME:raw} for a value as it is.
 
     The exit code is 0 when every host is ok; 4 when one was unreachable or lost, else 1 when one
     failed; 2 for a mistake in the call or the inventory; 130 after Ctrl-C.
@@ -96,5 +121,9 @@ def command(
         remote_timeout_s=end_options.remote_timeout_s,
         confirm_kill=end_options.confirm_kill,
     )
-    with opened_fleet(fleet_options, login_options, run_options) as fleet:
-        return perform(fleet, operation, output_options, stop)
+    waves = wave_options.waves()
+    with opened_fleet(fleet_options, login_options, run_options, become_options) as fleet:
+        if template or env_host:
+            each = exec_for_each(operation, fleet.hosts, template=template, env_host=env_host)
+            return perform(fleet, each, output_options, stop, waves)
+        return perform(fleet, operation, output_options, stop, waves)

@@ -16,10 +16,11 @@ from fleetrun.cli.options import (
     fleet_options,
     output_options,
     run_options,
+    template_option,
 )
 from fleetrun.cli.perform import perform
 from fleetrun.cli.signals import Stop
-from fleetrun.operations import Get
+from fleetrun.operations import Get, get_for_each
 
 _EXAMPLES = """\
 fleetrun get /var/log/syslog logs/
@@ -31,6 +32,7 @@ fleetrun get -l web .profile /etc/hosts fetched"""
 @click.argument("dest", type=click.Path(path_type=Path))
 @fleet_options
 @login_options
+@template_option
 @run_options
 @output_options
 @click.pass_obj
@@ -42,11 +44,17 @@ def command(
     login_options: LoginOptions,
     run_options: RunOptions,
     output_options: OutputOptions,
+    *,
+    template: bool,
 ) -> int:
     """Copy REMOTE files of every host to DEST/HOST/path on this machine.
 
     /etc/hosts of web1 becomes DEST/web1/etc/hosts. A file appears whole or not at all.
+
+    With --template, {host}, {index} (from 0), {count} and {vars.NAME} in REMOTE stand for each
+    host's values.
     """
-    operation = Get(sources=remote, target=dest)
+    operation = None if template else Get(sources=remote, target=dest)
     with opened_fleet(fleet_options, login_options, run_options) as fleet:
-        return perform(fleet, operation, output_options, stop)
+        each = operation or get_for_each(remote, dest, fleet.hosts)
+        return perform(fleet, each, output_options, stop)

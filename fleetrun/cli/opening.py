@@ -4,68 +4,71 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
-from fleetrun.cli.asking import with_passphrases, with_secrets
+from fleetrun.cli.asking import with_become_secret, with_login_secrets
 from fleetrun.cli.debug_log import debug_log
-from fleetrun.cli.login_options import LoginOptions
+from fleetrun.cli.login_options import BecomeOptions, LoginOptions
 from fleetrun.cli.options import FleetOptions, RunOptions
-from fleetrun.cli.source import named_source
-from fleetrun.errors import UsageError
+from fleetrun.cli.selection import opened_selection
 from fleetrun.fleet import Fleet
-from fleetrun.hosts import Host, HostKeyPolicy
-from fleetrun.inventory import Inventory, Overrides
+from fleetrun.hosts import Host
+from fleetrun.session import Connect
+from fleetrun.ssh import SshScan
 
 
 @contextlib.contextmanager
-def opened_fleet(options: FleetOptions, login: LoginOptions, run: RunOptions) -> Iterator[Fleet]:
+def opened_fleet(
+    options: FleetOptions,
+    login: LoginOptions,
+    run: RunOptions,
+    become: BecomeOptions | None = None,
+) -> Iterator[Fleet]:
     """Yield the fleet that was asked for; ends its lab, if it has one, and its debug log.
 
     Raises `UsageError` when the options name no fleet that could be worked on.
     """
     with (
-        opened_hosts(options, login, run.debug_log) as hosts,
-        Fleet(hosts, mode=run.mode, forks=run.forks, retries=run.retries) as fleet,
+        opened_hosts(options, login, run.debug_log, become) as hosts,
+        _fleet(hosts, run) as fleet,
     ):
         yield fleet
 
 
 @contextlib.contextmanager
 def opened_hosts(
-    options: FleetOptions, login: LoginOptions, log_file: str | None
+    options: FleetOptions,
+    login: LoginOptions,
+    log_file: str | None,
+    become: BecomeOptions | None = None,
 ) -> Iterator[tuple[Host, ...]]:
-    """Yield the selected hosts, with all the secrets that they need; as `opened_fleet` does."""
-    with debug_log(log_file), opened_source(options) as source:
-        inventory = Inventory.load(source, overrides=overrides(options, login))
-        yield with_passphrases(inventory.select(options.limit), login)
+    """Yield the selected hosts, with all the secrets that they need; as `opened_fleet` does.
+
+    Nobody is asked for a secret before the inventory and the selection have proved right.
+    """
+    with debug_log(log_file), opened_selection(options, login, become) as selection:
+        hosts = with_login_secrets(selection.hosts(), login)
+        yield hosts if become is None else with_become_secret(hosts, become)
 
 
 @contextlib.contextmanager
-def opened_source(options: FleetOptions) -> Iterator[str | Path]:
-    """Yield the inventory to load, after starting the lab when one was asked for."""
-    if options.lab is None:
-        if options.rtt_s is not None:
-            raise UsageError("--rtt is the round trip to the hosts of --lab, which was not given")
-        yield named_source(options.inventory)
-        return
-    if options.inventory is not None:
-        raise UsageError("--lab makes its own inventory; give either --lab or -i")
-    from fleetrun.lab import Lab  # noqa: PLC0415 (needs subprocess, and most runs have no lab)
-
-    with Lab(options.lab, rtt_s=options.rtt_s or 0.0) as lab:
-        yield lab.inventory
+def scanning_fleet(options: FleetOptions, run: RunOptions) -> Iterator[Fleet]:
+    """Yield a fleet that only looks at its hosts' keys; as `opened_fleet` does."""
+    with (
+        debug_log(run.debug_log),
+        opened_selection(options) as selection,
+        _fleet(selection.hosts(), run, connect=SshScan()) as fleet,
+    ):
+        yield fleet
 
 
-def overrides(options: FleetOptions, login: LoginOptions | None = None) -> Overrides:
-    """Return what was given on the command line and beats the inventory; asks for passwords."""
-    policy = options.host_keys
-    given = Overrides(
-        user=options.user,
-        port=options.port,
-        private_key=options.private_key,
-        known_hosts=options.known_hosts or None,
-        host_keys=None if policy is None else HostKeyPolicy(policy),
-        connect_timeout_s=options.connect_timeout_s,
-        command_timeout_s=options.command_timeout_s,
+def _fleet(hosts: tuple[Host, ...], run: RunOptions, connect: Connect | None = None) -> Fleet:
+    return Fleet(
+        hosts,
+        mode=run.mode,
+        forks=run.forks,
+        carrier=run.carrier,
+        retries=run.retries,
+        max_fail=run.max_fail,
+        max_unreachable=run.max_unreachable,
+        connect=connect,
     )
-    return given if login is None else with_secrets(given, login)

@@ -12,14 +12,18 @@ import enum
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
-from fleetrun.cli.completing import complete_limit
+from fleetrun.cli.completing import complete_hosts
 from fleetrun.cli.duration import delay, timeout
-from fleetrun.executors import Mode
+from fleetrun.cli.parts import share
+from fleetrun.executors import Carrier, Mode
+from fleetrun.fleet import AUTO
 from fleetrun.hosts import HostKeyPolicy
 from fleetrun.output.color import Color
+from fleetrun.share import Share
 
 Callback = Callable[..., int]
 """A command's function: takes its parameters by name, returns the exit code."""
@@ -34,28 +38,39 @@ class Format(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetOptions:
-    """Which hosts, and how to reach them. None (or nothing) where an option was not given."""
+    """Which hosts, and how to reach them; a default where an option was not given, or is none."""
 
-    inventory: str | None
-    limit: str | None
-    lab: int | None
-    rtt_s: float | None
-    user: str | None
-    port: int | None
-    private_key: str | None
-    known_hosts: tuple[str, ...]
-    host_keys: str | None
-    connect_timeout_s: float | None
-    command_timeout_s: float | None
+    inventory: tuple[str, ...] = ()
+    hosts: str | None = None
+    limit: str | None = None
+    exclude: str | None = None
+    where: str | None = None
+    pick: int | None = None
+    seed: int | None = None
+    extra_vars: tuple[str, ...] = ()
+    lab: int | None = None
+    rtt_s: float | None = None
+    user: str | None = None
+    port: int | None = None
+    private_key: str | None = None
+    known_hosts: tuple[str, ...] = ()
+    host_keys: str | None = None
+    connect_timeout_s: float | None = None
+    command_timeout_s: float | None = None
+    legacy_algorithms: bool = False
+    ssh_config: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How the waiting is overlapped, what is tried again, and where the debug log goes."""
+    """How the waiting is overlapped, how much may fail, and where the debug log goes."""
 
     mode: str
     forks: int | None
+    carrier: Carrier | None
     retries: int
+    max_fail: Share | None
+    max_unreachable: Share | None
     debug_log: str | None
 
 
@@ -73,13 +88,17 @@ class OutputOptions:
 def gathered(
     name: str, record: type, *options: Callable[[Callback], Callback]
 ) -> Callable[[Callback], Callback]:
-    """Return a decorator that adds the options and passes their values as one record."""
+    """Return a decorator that adds the options and passes their values as one record.
+
+    A field of the record that no option gives keeps its default.
+    """
     fields = [field.name for field in dataclasses.fields(record)]
 
     def decorate(callback: Callback) -> Callback:
         @functools.wraps(callback)
         def call(*args: object, **values: object) -> int:
-            gathered = record(**{field: values.pop(field) for field in fields})
+            given = {field: values.pop(field) for field in fields if field in values}
+            gathered = record(**given)
             return callback(*args, **values, **{name: gathered})
 
         decorated: Callback = call
@@ -106,7 +125,13 @@ forks_option = click.option(
     "forks",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many hosts at once [default: 64 threads, or 2 processes a core].",
+    help="How many hosts at once [default: 64 threads, 512 greenlets, or 2 processes a core].",
+)
+
+template_option = click.option(
+    "--template",
+    is_flag=True,
+    help="Fill in {host}, {index}, {count} and {vars.NAME} with each host's values.",
 )
 
 debug_log_option = click.option(
@@ -116,23 +141,56 @@ debug_log_option = click.option(
     help="Append the log of fleetrun and of paramiko to FILE, which only you can read.",
 )
 
-fleet_options = gathered(
-    "fleet_options",
-    FleetOptions,
+_PATTERN: Any = {
+    "metavar": "PATTERN",
+    "multiple": True,
+    "callback": lambda _ctx, _param, given: ",".join(given) if given else None,
+    "shell_complete": complete_hosts,
+}
+"""What options that take a pattern have in common; one that is given twice means both."""
+
+_selecting = (
     click.option(
         "-i",
         "--inventory",
-        type=click.Path(),
-        metavar="FILE",
-        help="Inventory, or the hosts themselves: 'h1,h2,'. Without it, $FLEETRUN_INVENTORY, then "
-        "$ANSIBLE_INVENTORY, then ./hosts.yaml.",
+        multiple=True,
+        type=click.Path(allow_dash=True),
+        metavar="SOURCE",
+        help="Inventory: a file, a folder, a script, - for standard input, ssh_config:, "
+        "known_hosts:, or the hosts themselves, 'h1,h2,'; several add to each other. Without it, "
+        "$FLEETRUN_INVENTORY, then $ANSIBLE_INVENTORY, then ./hosts.yaml.",
     ),
     click.option(
-        "-l",
-        "--limit",
-        metavar="PATTERN",
-        shell_complete=complete_limit,
-        help="Only the hosts and groups that match.",
+        "-w",
+        "--hosts",
+        **_PATTERN,
+        help="The hosts and groups that match; without an inventory, the hosts themselves.",
+    ),
+    click.option("-l", "--limit", **_PATTERN, help="Only the hosts and groups that match."),
+    click.option("-x", "--exclude", **_PATTERN, help="But not the hosts and groups that match."),
+    click.option(
+        "--where",
+        metavar="FILTER",
+        help="Only hosts whose variables are so: 'site=ams and role~db'.",
+    ),
+    click.option(
+        "--pick",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="At most N of them, at random.",
+    ),
+    click.option(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="Pick the same ones each time.",
+    ),
+    click.option(
+        "-e",
+        "--extra-vars",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Set a variable for every host; it beats all others.",
     ),
     click.option(
         "--lab",
@@ -147,8 +205,10 @@ fleet_options = gathered(
         metavar="TIME",
         help="Round trip to the practice hosts of --lab, such as 50ms.",
     ),
+)
+
+_logging_in = (
     click.option("-u", "--user", metavar="NAME", help="Login name."),
-    click.option("--port", type=click.IntRange(1, 65535), metavar="N", help="Port of every host."),
     click.option(
         "--private-key",
         type=click.Path(exists=True, dir_okay=False),
@@ -156,24 +216,9 @@ fleet_options = gathered(
         help="Key to log in with.",
     ),
     click.option(
-        "--known-hosts",
-        multiple=True,
-        type=click.Path(dir_okay=False),
-        metavar="FILE",
-        help="File that vouches for host keys; may be given several times.",
-    ),
-    click.option(
         "--host-keys",
         type=click.Choice([policy.value for policy in HostKeyPolicy]),
         help="What to do with a host key that nothing vouches for [default: strict].",
-    ),
-    click.option(
-        "-T",
-        "--connect-timeout",
-        "connect_timeout_s",
-        type=timeout,
-        metavar="TIME",
-        help="For resolving, connecting and key exchange together [default: 10s].",
     ),
     click.option(
         "--command-timeout",
@@ -184,23 +229,78 @@ fleet_options = gathered(
     ),
 )
 
+_reaching = (
+    click.option(
+        "-F",
+        "--ssh-config",
+        type=click.Path(),
+        metavar="FILE",
+        help="Read FILE, or none, instead of ~/.ssh/config and the system's.",
+    ),
+    click.option("--port", type=click.IntRange(1, 65535), metavar="N", help="Port of every host."),
+    click.option(
+        "--known-hosts",
+        multiple=True,
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="File that vouches for host keys; may be given several times.",
+    ),
+    click.option(
+        "-T",
+        "--connect-timeout",
+        "connect_timeout_s",
+        type=timeout,
+        metavar="TIME",
+        help="For resolving, connecting and key exchange together [default: 10s].",
+    ),
+    click.option(
+        "--legacy-algorithms",
+        is_flag=True,
+        help="Offer CBC, 3DES, MD5 and SHA-1 too, for devices that have nothing better.",
+    ),
+)
+
+fleet_options = gathered("fleet_options", FleetOptions, *_selecting, *_reaching, *_logging_in)
+
+meeting_options = gathered("fleet_options", FleetOptions, *_selecting, *_reaching)
+"""For commands that meet the hosts without logging in."""
+
 run_options = gathered(
     "run_options",
     RunOptions,
     click.option(
         "--mode",
-        type=click.Choice([mode.value for mode in Mode]),
-        default=Mode.THREADS.value,
+        type=click.Choice([AUTO, *(mode.value for mode in Mode)]),
+        default=AUTO,
         show_default=True,
         help="How the waiting is overlapped.",
     ),
     forks_option,
+    click.option(
+        "--threads",
+        "carrier",
+        is_flag=True,
+        callback=lambda _ctx, _param, given: Carrier.THREADS if given else None,
+        help="With --mode hybrid: workers full of threads, where gevent cannot be used.",
+    ),
     click.option(
         "--retries",
         type=click.IntRange(min=0),
         default=0,
         metavar="N",
         help="Try a host that could not be reached N times more; never one that may have run.",
+    ),
+    click.option(
+        "--max-fail",
+        type=share,
+        metavar="N|P%",
+        help="Begin no other host once more than N (or P percent) failed.",
+    ),
+    click.option(
+        "--max-unreachable",
+        type=share,
+        metavar="N|P%",
+        help="Likewise, once more than that could not be reached.",
     ),
     debug_log_option,
 )

@@ -16,15 +16,25 @@ from fleetrun.hosts import Host, HostKeyPolicy
 from fleetrun.operations import Operation
 from fleetrun.output import JsonDocument, Lines, Sink, Sinks, Summary, Writer
 from fleetrun.results import Report, Result
+from fleetrun.ssh.config import SshConfig
+from fleetrun.waves import Waves
 
 
-def perform(fleet: Fleet, operation: Operation, output: OutputOptions, stop: Stop) -> int:
+def perform(
+    fleet: Fleet,
+    operation: Operation | Sequence[Operation],
+    output: OutputOptions,
+    stop: Stop,
+    waves: Waves | None = None,
+) -> int:
     """Do it on every host, show what happens, and return the exit code.
+
+    Several operations are one for each host. Without waves, all hosts are one.
 
     A signal, or an output that cannot be written, cancels the run; it still ends with a result
     for each host, and with a summary.
     """
-    _say_before(fleet, verbose=output.verbose)
+    _say_before(fleet, waves, verbose=output.verbose)
 
     def cancel_for(error: OSError) -> None:
         note(f"error: cannot write the output: {error.strerror}")
@@ -32,15 +42,20 @@ def perform(fleet: Fleet, operation: Operation, output: OutputOptions, stop: Sto
 
     sinks = Sinks(_sinks(output), on_broken=cancel_for)
     with stop.cancels(fleet.cancel):
-        report = _follow(fleet, operation, sinks)
+        report = _follow(fleet, operation, waves, sinks)
     sinks.close(report)
     return stop.exit_code or max(report.exit_code, int(sinks.broken))
 
 
-def _follow(fleet: Fleet, operation: Operation, sinks: Sinks) -> Report:
+def _follow(
+    fleet: Fleet,
+    operation: Operation | Sequence[Operation],
+    waves: Waves | None,
+    sinks: Sinks,
+) -> Report:
     began_at_s = time.monotonic()
     results: list[Result] = []
-    for event in fleet.events(operation):
+    for event in fleet.events(operation, waves=waves):
         sinks.take(event)
         if isinstance(event, Finished):
             results.append(event.result)
@@ -57,12 +72,16 @@ def _sinks(output: OutputOptions) -> Iterator[Sink]:
     yield Summary(err, quiet=output.quiet, verbose=output.verbose)
 
 
-def _say_before(fleet: Fleet, *, verbose: bool) -> None:
+def _say_before(fleet: Fleet, waves: Waves | None, *, verbose: bool) -> None:
     warn_of_unchecked_keys(fleet.hosts)
+    warn_of_ssh_config(fleet.hosts)
     if fleet.plan.note is not None:
         note(f"warning: {fleet.plan.note}")
     if verbose:
         note(_how(fleet.plan))
+        if waves is not None:
+            sizes = ", ".join(map(str, waves.sizes(len(fleet.hosts))))
+            note(f"waves of {sizes} hosts")
 
 
 def warn_of_unchecked_keys(hosts: Sequence[Host]) -> None:
@@ -75,6 +94,14 @@ def warn_of_unchecked_keys(hosts: Sequence[Host]) -> None:
         )
 
 
+def warn_of_ssh_config(hosts: Sequence[Host]) -> None:
+    """Say what stands in the hosts' ssh_config files and is not done."""
+    for path in dict.fromkeys(host.ssh_config for host in hosts):
+        for warning in SshConfig.load(path).warnings:
+            note(f"warning: {warning}")
+
+
 def _how(plan: Plan) -> str:
     where = "this process" if not plan.workers else f"each of {plan.workers} worker processes"
-    return f"mode {plan.mode}: {plan.width} at once in {where}"
+    why = "" if plan.why is None else f" (chosen by auto: {plan.why})"
+    return f"mode {plan.mode}: {plan.width} {plan.carrier} in {where}{why}"

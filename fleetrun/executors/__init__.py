@@ -5,8 +5,9 @@
      jobs ────┘                                        │
     caller ◄──────────── events ◄──────────────────────┘
 
-`drive` is the one loop: it sees to cancelling, to the bound on ending, and to one result a job.
-An engine below it only says what happened. Nothing here knows what a job does or what SSH is.
+`drive` is the one loop: it sees to cancelling, to the bound on ending, to the failure limits, and
+to one result a job. An engine below it only says what happened. Nothing here knows what a job does
+or what SSH is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from fleetrun.executors.mode import Carrier, Mode, Plan, make_plan
 if TYPE_CHECKING:  # the command line asks for `Mode` to print its help, and waits for the rest
     from fleetrun.events import Event
     from fleetrun.executors.drive import Engine
-    from fleetrun.executors.ledger import Ledger
+    from fleetrun.executors.ledger import Ledger, MayBegin
+    from fleetrun.executors.tally import Tally
     from fleetrun.job import Job
     from fleetrun.session import Cancel, Connect
 
@@ -27,7 +29,13 @@ __all__ = ["Carrier", "Mode", "Plan", "execute", "make_plan"]
 
 
 def execute(
-    plan: Plan, jobs: Sequence[Job], connect: Connect, cancel: Cancel
+    plan: Plan,
+    jobs: Sequence[Job],
+    connect: Connect,
+    cancel: Cancel,
+    *,
+    tally: Tally | None = None,
+    may_begin: MayBegin | None = None,
 ) -> Generator[Event, None, None]:
     """Do the jobs as the plan says and yield what happens, in each host's own order.
 
@@ -45,13 +53,19 @@ def execute(
         connect: makes the sessions. With worker processes it is pickled, as the jobs are: what
             cannot be pickled here or unpickled there raises `FleetrunError`.
         cancel: the run's stop button; the caller closes it, after this iterator.
+        tally: counts the failures; once it has a reason, what has not begun is `not_run` for that
+            reason, and what has begun goes on to its end. None means that nothing is counted.
+        may_begin: asked with a host's name, by the thread that iterates, when its turn comes (and
+            once more if a worker process dies before it has begun it); when it says no, the host
+            is `not_run`. None means that all may.
     """
     from fleetrun.executors.drive import drive  # noqa: PLC0415 (slow, like those below)
     from fleetrun.executors.ledger import Ledger  # noqa: PLC0415
+    from fleetrun.executors.tally import Tally  # noqa: PLC0415
 
-    ledger = Ledger(jobs)
+    ledger = Ledger(jobs, may_begin)
     engine = _engine(plan, ledger, connect, cancel)
-    yield from drive(engine, ledger, cancel)
+    yield from drive(engine, ledger, cancel, tally or Tally())
 
 
 def _engine(plan: Plan, ledger: Ledger, connect: Connect, cancel: Cancel) -> Engine:

@@ -1,8 +1,8 @@
 """The one loop of every run, whichever engine does the work.
 
-engine ─► events ─► ledger ─► caller
-   ▲                  │
-   └── stop, kill ◄── cancel, the bound, the end of the books
+engine ─► events ─► ledger, tally ─► caller
+   ▲                     │
+   └── stop, hold, kill ◄┴─ cancel, the failure limits, the bound, the end of the books
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from typing import Protocol
 
 from fleetrun.events import Event, Finished
 from fleetrun.executors.ledger import Ledger
+from fleetrun.executors.tally import Tally
 from fleetrun.results import not_run
 from fleetrun.session import Cancel
 
 ENDING_BOUND_S = 3.0
 """How long jobs may take to end once the run is cancelled, before they are ended by force."""
+
+CANCELLED = "the run was cancelled before it was begun"
+"""Why a host was not run, when nothing but a cancel kept it from being begun."""
 
 
 class Engine(Protocol):
@@ -34,6 +38,9 @@ class Engine(Protocol):
     def stop(self) -> None:
         """Tell what runs that the run is cancelled. Called once at most."""
 
+    def hold(self, reason: str) -> None:
+        """Begin nothing more of what was given out, for that reason. Called once at most."""
+
     def kill(self) -> None:
         """End by force whatever still runs. Called once at most; the next steps tell the rest."""
 
@@ -41,13 +48,17 @@ class Engine(Protocol):
         """Give everything back, at once: threads, processes, descriptors."""
 
 
-def drive(engine: Engine, ledger: Ledger, cancel: Cancel) -> Generator[Event, None, None]:
+def drive(
+    engine: Engine, ledger: Ledger, cancel: Cancel, tally: Tally
+) -> Generator[Event, None, None]:
     """Step the engine until every job has finished, and yield the events.
+
+    Once the tally has a reason for it, no job is begun any more; those that have been go on.
 
     When the caller leaves early (by closing, by Ctrl-C), what runs is cancelled and awaited within
     `ENDING_BOUND_S`; when it leaves again meanwhile, no longer. Either way the engine is closed.
     """
-    run = _Run(engine, ledger, cancel)
+    run = _Run(engine, ledger, cancel, tally)
     try:
         while ledger.unfinished:
             for event in run.advance():
@@ -65,19 +76,22 @@ def drive(engine: Engine, ledger: Ledger, cancel: Cancel) -> Generator[Event, No
 class _Run:
     """One run on its way, and how long it may still take once it is cancelled."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, cancel: Cancel) -> None:
+    def __init__(self, engine: Engine, ledger: Ledger, cancel: Cancel, tally: Tally) -> None:
         self._engine = engine
         self._ledger = ledger
         self._cancel = cancel
+        self._tally = tally
+        self._held = False
         self._ends_by_s: float | None = None
         self._killed = False
 
     def advance(self) -> list[Event]:
-        """Do one step and return what happened, after it was entered in the ledger."""
-        events = self._withdraw() if self._cancel.pressed else []
-        events = events or self._step()
+        """Do one step and return what happened, after it was entered in the books."""
+        events = self._withdraw() or self._step()
         for event in events:
             self._ledger.note(event)
+            if isinstance(event, Finished):
+                self._tally.note(event.result)
         return events
 
     def end(self) -> None:
@@ -96,13 +110,29 @@ class _Run:
             self._ends_by_s += seconds
 
     def _withdraw(self) -> list[Event]:
+        """End the jobs that wait, when there is a reason to begin no more."""
+        if self._cancel.pressed:
+            self._stop()
+            return self._end_waiting(CANCELLED)
+        if (reason := self._tally.reason) is not None:
+            self._hold(reason)
+            return self._end_waiting(reason)
+        return []
+
+    def _stop(self) -> None:
         if self._ends_by_s is None:
             self._ends_by_s = time.monotonic() + ENDING_BOUND_S
             self._engine.stop()
-        return [
-            Finished(result=not_run(job.host.name, "the run was cancelled before it was begun"))
-            for job in iter(self._ledger.take, None)
-        ]
+
+    def _hold(self, reason: str) -> None:
+        if not self._held:
+            self._held = True
+            self._engine.hold(reason)
+
+    def _end_waiting(self, reason: str) -> list[Event]:
+        waiting = iter(self._ledger.take, None)
+        ended = [Finished(result=not_run(job.host.name, reason)) for job in waiting]
+        return [*ended, *self._ledger.refused()]
 
     def _step(self) -> list[Event]:
         if self._ends_by_s is None or self._killed:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fleetrun.errors import SessionError
 from fleetrun.events import Event, Finished, PhaseReached, Started
 from fleetrun.job import Job, lost_result
 from fleetrun.results import Result, not_run
+
+MayBegin = Callable[[str], bool]
+"""Asked with a host's name just before its job is given out; False means that it never is."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,7 +28,9 @@ class Ledger:
     name.
     """
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], may_begin: MayBegin | None = None) -> None:
+        self._may_begin = may_begin
+        self._refused: list[Job] = []
         self._waiting = deque(jobs)
         self._unfinished = {job.host.name: job for job in jobs}
         self._begun: dict[str, _Begun] = {}
@@ -43,8 +48,19 @@ class Ledger:
         return len(self._waiting)
 
     def take(self) -> Job | None:
-        """Take the next job that waits; None when there is none."""
-        return self._waiting.popleft() if self._waiting else None
+        """Take the next job that waits and may begin; None when there is none."""
+        while self._waiting:
+            job = self._waiting.popleft()
+            if self._may_begin is None or self._may_begin(job.host.name):
+                return job
+            self._refused.append(job)
+        return None
+
+    def refused(self) -> list[Event]:
+        """Return how those jobs end that were not allowed to begin, each of them once."""
+        refused, self._refused = self._refused, []
+        reason = "it was cancelled before it was begun"
+        return [Finished(result=not_run(job.host.name, reason)) for job in refused]
 
     def give_back(self, job: Job) -> None:
         """Let a job that was taken and never begun wait again, as the next one."""

@@ -79,9 +79,15 @@ class Plan:
         """How many hosts are worked on at once, all processes together."""
         return max(1, self.workers) * self.width
 
+    def for_some(self, hosts: int) -> Plan:
+        """Return the same plan for a part of its hosts: no process or place that has none."""
+        workers = min(self.workers, hosts)
+        width = min(self.width, -(-hosts // max(1, workers)))
+        return replace(self, workers=workers, width=max(1, width))
+
 
 def make_plan(
-    mode: Mode | None, *, forks: int | None, hosts: int, carrier: Carrier = Carrier.GREENLETS
+    mode: Mode | None, *, forks: int | None, hosts: int, carrier: Carrier | None = None
 ) -> Plan:
     """Return the plan for that many hosts.
 
@@ -93,10 +99,13 @@ def make_plan(
         forks: at most this many hosts at once; None means 64 threads, 512 greenlets, or twice as
             many processes as there are cores. One host at once is all that `sequential` ever does.
         hosts: how many hosts there are; there are never more forks than hosts.
-        carrier: what carries the hosts in `hybrid`'s workers; threads where gevent cannot be used.
+        carrier: what carries the hosts in `hybrid`'s workers: threads where gevent cannot be used;
+            None means greenlets. No other mode has a choice.
 
-    Raises `UsageError` when forks is less than 1.
+    Raises `UsageError` when forks is less than 1, and for a carrier in another mode.
     """
+    if carrier is not None and mode is not Mode.HYBRID:
+        raise UsageError(f"workers full of {carrier} are for the mode {Mode.HYBRID} alone")
     if forks is not None and forks < 1:
         raise UsageError(f"forks is {forks}; at least one host at once is needed")
     match mode:
@@ -116,7 +125,9 @@ def make_plan(
             return _wide(mode, 1, forks=forks, hosts=hosts, carrier=Carrier.GREENLETS)
         case Mode.HYBRID:
             workers = _at_most(hosts, _cores() if forks is None else min(forks, _cores()))
-            return _wide(mode, workers, forks=forks, hosts=hosts, carrier=carrier)
+            return _wide(
+                mode, workers, forks=forks, hosts=hosts, carrier=carrier or Carrier.GREENLETS
+            )
 
 
 def _wide(mode: Mode, workers: int, *, forks: int | None, hosts: int, carrier: Carrier) -> Plan:

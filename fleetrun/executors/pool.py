@@ -13,6 +13,7 @@ from threading import Thread
 
 from fleetrun.errors import Cancelled
 from fleetrun.events import Emit, Event, Finished, Started
+from fleetrun.executors.drive import CANCELLED
 from fleetrun.executors.ledger import Ledger
 from fleetrun.executors.mode import Plan
 from fleetrun.job import Job, run_job
@@ -29,10 +30,21 @@ JobQueue = queue.SimpleQueue[Job | None]
 """Jobs for whichever thread is free; each None ends one thread."""
 
 
-def do(job: Job, connect: Connect, emit: Emit, cancel: Cancel) -> None:
+class Latch:
+    """Falls once, and from then on no job is begun: for the threads of one process."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+
+    def fall(self, reason: str) -> None:
+        """Let no job be begun any more; those that come all the same end for that reason."""
+        self.reason = reason
+
+
+def do(job: Job, connect: Connect, emit: Emit, cancel: Cancel, latch: Latch) -> None:
     """Do one job in the calling thread: `Started`, whatever happens, `Finished`."""
-    if cancel.pressed:
-        reason = "the run was cancelled before it was begun"
+    reason = CANCELLED if cancel.pressed else latch.reason
+    if reason is not None:
         emit(Finished(result=not_run(job.host.name, reason)))
         return
     emit(Started(host=job.host.name, at_s=time.monotonic()))
@@ -40,7 +52,7 @@ def do(job: Job, connect: Connect, emit: Emit, cancel: Cancel) -> None:
 
 
 def start_threads(
-    count: int, jobs: JobQueue, connect: Connect, emit: Emit, cancel: Cancel
+    count: int, jobs: JobQueue, connect: Connect, emit: Emit, cancel: Cancel, latch: Latch
 ) -> list[Thread]:
     """Start threads that do jobs until there are no more, and return them.
 
@@ -50,7 +62,7 @@ def start_threads(
 
     def work() -> None:
         while (job := jobs.get()) is not None:
-            do(job, connect, emit, cancel)
+            do(job, connect, emit, cancel, latch)
 
     threads: list[Thread] = []
     with contextlib.suppress(RuntimeError):  # can't start new thread
@@ -113,13 +125,18 @@ class Pool:
         self._killed = False
         self._jobs: JobQueue = queue.SimpleQueue()
         self._feed = Feed(_FEED_EVENTS)
-        self._threads = start_threads(plan.width, self._jobs, connect, self._feed.put, cancel)
+        self._latch = Latch()
+        self._threads = start_threads(
+            plan.width, self._jobs, connect, self._feed.put, cancel, self._latch
+        )
 
     def step(self, patience_s: float | None) -> list[Event]:
         """Give out jobs and return the next event of any thread."""
         if not self._threads:
             return self._do_one_here()
         self._give_out()
+        if refused := self._ledger.refused():
+            return refused
         event = self._feed.get(self._wait_s(patience_s))
         if event is not None:
             self._given -= isinstance(event, Finished)
@@ -128,6 +145,10 @@ class Pool:
 
     def stop(self) -> None:
         """Do nothing: the sessions watch the run's own cancel."""
+
+    def hold(self, reason: str) -> None:
+        """Let the threads begin no job any more."""
+        self._latch.fall(reason)
 
     def kill(self) -> None:
         """Give up the jobs that ignore the cancel; a thread cannot be ended by force."""
@@ -159,8 +180,8 @@ class Pool:
         job = self._ledger.take()
         if job is not None:
             try:
-                do(job, self._connect, events.append, self._cancel)
+                do(job, self._connect, events.append, self._cancel, self._latch)
             except BaseException:  # KeyboardInterrupt: nobody will hear how this one ended
                 self._ledger.give_back(job)
                 raise
-        return events
+        return [*events, *self._ledger.refused()]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from fleetrun.executors.mode import Carrier
+from fleetrun.executors.vigil import Vigil
 from fleetrun.executors.wire import CHUNK_BYTES, Unpacker, pack
 from fleetrun.job import Job
 
@@ -42,6 +43,7 @@ class WorkerProcess:
         width: how many jobs it takes at once; 0 until it has said that it is ready.
         jobs: what it was given and has not finished, by host name.
         fault: why it cannot be used, as far as that is known.
+        vigil: the watch over it.
 
     Raises `OSError` when it cannot be started.
     """
@@ -50,6 +52,7 @@ class WorkerProcess:
         self.width = 0
         self.jobs: dict[str, Job] = {}
         self.fault: str | None = None
+        self.vigil = Vigil()
         self._unpacker = Unpacker()
         self._unsent = bytearray(setup)
         self._socket, theirs = socket.socketpair()

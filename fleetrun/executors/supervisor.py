@@ -19,7 +19,7 @@ from fleetrun.events import Event, Finished, Output, PhaseReached, Started
 from fleetrun.executors.ledger import Ledger
 from fleetrun.executors.mode import Plan
 from fleetrun.executors.process import WorkerProcess
-from fleetrun.executors.wire import CancelAll, Failed, Ready, Setup, pack
+from fleetrun.executors.wire import CancelAll, Failed, Hold, Ping, Pong, Ready, Setup, pack
 from fleetrun.job import Job
 from fleetrun.session import Cancel, Connect
 
@@ -33,7 +33,8 @@ class Supervisor:
     A worker is given as many jobs as it is wide, and the next one only when the caller has had the
     end of an earlier one and asks for more. So none waits in a worker behind a slow host while
     another worker is idle, and a caller that stops there has begun no other. A job that a worker
-    has begun is never given to another; one that it has not begun is, when it dies.
+    has begun is never given to another; one that it has not begun is, when it dies. One that hangs
+    is found and killed (see `Vigil`), and has then died like any other.
 
     Raises `FleetrunError` when `connect` or a job cannot be pickled here or unpickled there.
     """
@@ -57,18 +58,21 @@ class Supervisor:
         """Give out jobs, hire where workers are missing, and return what the workers say."""
         self._check_hope()
         self._give_out()
+        if refused := self._ledger.refused():
+            return refused
         self._hire()
         if not self._workers:
             reason = f"no worker process could be kept alive; the last one: {self._last_death}"
             return self._ledger.lost(SessionError(reason))
         events: list[Event] = []
-        for key, ready in self._selector.select(patience_s):
+        for key, ready in self._selector.select(self._wait_s(patience_s)):
             if isinstance(worker := key.fileobj, WorkerProcess):
                 if ready & selectors.EVENT_WRITE:
                     worker.send()
                     self._watch(worker)
                 if ready & selectors.EVENT_READ:
                     events += self._hear(worker)
+        self._look_after_workers()
         return events
 
     def stop(self) -> None:
@@ -76,6 +80,12 @@ class Supervisor:
         self._selector.unregister(self._cancel)
         for worker in self._workers:
             worker.tell(CancelAll())
+            self._watch(worker)
+
+    def hold(self, reason: str) -> None:
+        """Tell the workers to begin nothing more of what they were given."""
+        for worker in self._workers:
+            worker.tell(Hold(reason=reason))
             self._watch(worker)
 
     def kill(self) -> None:
@@ -127,6 +137,21 @@ class Supervisor:
                 self._selector.register(worker, selectors.EVENT_READ)
                 self._watch(worker)
 
+    def _wait_s(self, patience_s: float | None) -> float:
+        """Return how long to wait for words, which is until the next worker is to be looked at."""
+        waits = [max(0.0, worker.vigil.left_s) for worker in self._workers]
+        return min(waits if patience_s is None else [patience_s, *waits])
+
+    def _look_after_workers(self) -> None:
+        """Ask the silent ones for a sign of life, and kill those that hang."""
+        for worker in self._workers:
+            if worker.vigil.ask():
+                worker.tell(Ping())
+                self._watch(worker)
+            elif (fault := worker.vigil.give_up()) is not None:
+                worker.fault = fault
+                worker.kill()
+
     def _watch(self, worker: WorkerProcess) -> None:
         """Wait for the worker's words, and for room in its socket while there is need of it."""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.has_unsent else 0)
@@ -146,6 +171,8 @@ class Supervisor:
             match thing:
                 case Ready():
                     worker.width = thing.width
+                case Pong():
+                    pass  # to be heard is all that it is for
                 case Failed():
                     self._accept(worker, thing)
                 case logging.LogRecord():
@@ -156,6 +183,7 @@ class Supervisor:
                     events.append(thing)
                 case Started() | PhaseReached() | Output():
                     events.append(thing)
+        worker.vigil.hear(ready=worker.width > 0)
         return events
 
     def _bury(self, worker: WorkerProcess) -> list[Event]:

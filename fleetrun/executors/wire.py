@@ -1,7 +1,7 @@
 """What a supervisor and a worker process say to each other, and how it travels.
 
-    supervisor ── Setup, Job …, CancelAll ──► worker
-    supervisor ◄── Ready, events …, log records, Failed ── worker
+    supervisor ── Setup, Job …, Ping, Hold, CancelAll ──► worker
+    supervisor ◄── Ready, events …, log records, Pong, Failed ── worker
 
 Things travel in frames over a socket pair: eight bytes of length, then a pickled list of things.
 Pickles are read from our own children and parents alone.
@@ -41,6 +41,23 @@ class Setup:
 @dataclass(frozen=True, slots=True)
 class CancelAll:
     """The run is cancelled; a worker is told once at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A worker from which nothing was heard for a while is asked whether it still listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """It does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """No job is to be begun any more, for that reason; a worker is told once at most."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,19 @@ from threading import Event as Flag
 from threading import Lock, Thread
 
 from fleetrun.events import Event, Finished, Output, PhaseReached, Started
-from fleetrun.executors.pool import JobQueue, start_threads
-from fleetrun.executors.wire import CHUNK_BYTES, CancelAll, Failed, Ready, Setup, Unpacker, pack
+from fleetrun.executors.pool import JobQueue, Latch, start_threads
+from fleetrun.executors.wire import (
+    CHUNK_BYTES,
+    CancelAll,
+    Failed,
+    Hold,
+    Ping,
+    Pong,
+    Ready,
+    Setup,
+    Unpacker,
+    pack,
+)
 from fleetrun.job import HANDED_OVER, Job
 from fleetrun.session import Cancel
 
@@ -56,17 +67,22 @@ def serve(connection: socket, outbox: Outbox) -> None:
         return
     forward_logs(outbox, setup.log_level)
     jobs: JobQueue = queue.SimpleQueue()
-    cancel = Cancel()
-    threads = start_threads(setup.width, jobs, setup.connect, outbox.emit, cancel)
+    cancel, latch = Cancel(), Latch()
+    threads = start_threads(setup.width, jobs, setup.connect, outbox.emit, cancel, latch)
     if not threads:
         outbox.send(Failed(reason="it could not start a thread", hopeless=False))
         return
     outbox.send(Ready(width=len(threads)))
     for thing in things:
-        if isinstance(thing, Job):
-            jobs.put(thing)
-        elif isinstance(thing, CancelAll):
-            cancel.press()
+        match thing:
+            case Job():
+                jobs.put(thing)
+            case Ping():
+                outbox.send(Pong())
+            case Hold():
+                latch.fall(thing.reason)
+            case CancelAll():
+                cancel.press()
 
 
 def _receive(connection: socket) -> Iterator[object]:

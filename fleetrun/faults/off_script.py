@@ -121,6 +121,8 @@ class OffScriptServer:
             if self.closing.is_set():
                 sock.close()
                 return
+            # without it the last words before a close may still wait here for an acknowledgement
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             transport = paramiko.Transport(sock)
             transport.add_server_key(next(self._turns))
             # the table belongs to the class; the request handler is ours for this one alone

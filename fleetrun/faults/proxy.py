@@ -42,7 +42,7 @@ class Direction(enum.StrEnum):
     TO_SERVER = "to server"
     TO_CLIENT = "to client"
     BOTH = "both"
-    """Both; offsets count the bytes of both together, in the order in which they pass."""
+    """Both: they share the rate, and offsets count the bytes of both in the order of passing."""
 
 
 OnPassed = Callable[[Direction, bytes], None]

@@ -119,6 +119,7 @@ class ScriptedServer:
             if self._closing.is_set():
                 sock.close()
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.visits += 1
             thread = threading.Thread(
                 target=self._visit, args=(sock,), name=f"visit {self.port}", daemon=True

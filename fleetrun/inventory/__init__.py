@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from fleetrun.inventory.inventory import Inventory
 from fleetrun.inventory.overrides import Overrides
+from fleetrun.inventory.targets import Targets
 
-__all__ = ["Inventory", "Overrides"]
+__all__ = ["Inventory", "Overrides", "Targets"]

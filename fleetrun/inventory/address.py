@@ -1,7 +1,7 @@
 """How a host is written where one word has to do: `[USER@]NAME[:PORT]`.
 
-Used for inline lists, for the library's host names and for the keys of a `hosts:` mapping. An
-IPv6 address is never split: bare it has no port (`::1`), in brackets it may (`[::1]:2222`).
+Used for inline lists, for the library's host names and for hosts in inventory files. An IPv6
+address is never split: bare it has no port (`::1`), in brackets it may (`[::1]:2222`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from fleetrun.errors import InventoryError
 from fleetrun.hosts import MAX_PORT, SHELL_CHARACTERS, check_word
-from fleetrun.inventory.tree import Scalar
 
 _BRACKETED = re.compile(r"\[(?P<address>[^\]]*)\](?::(?P<port>.*))?", re.DOTALL)
 
@@ -26,10 +25,10 @@ class Address:
     port: int | None = None
 
     @property
-    def variables(self) -> dict[str, Scalar]:
-        """The user and port, where they were written, as the variables that they stand for."""
+    def variables(self) -> dict[str, str]:
+        """The user and port, where they were written, by the variables that they stand for."""
         written = {"ansible_user": self.user, "ansible_port": self.port}
-        return {name: Scalar(str(it), None) for name, it in written.items() if it is not None}
+        return {name: str(it) for name, it in written.items() if it is not None}
 
 
 def parse_address(text: str) -> Address:
@@ -71,8 +70,7 @@ def _name_and_port(rest: str, text: str) -> tuple[str, str | None]:
         return bracketed["address"], bracketed["port"]
     if "[" in rest or "]" in rest:
         raise InventoryError(
-            f"the host name {text!r} has brackets in it, which only an IPv6 address may have; "
-            "ranges are not read: write the hosts one by one"
+            f"the host name {text!r} has brackets in it, which only an IPv6 address may have"
         )
     if rest.count(":") > 1:
         if is_ipv6(rest):

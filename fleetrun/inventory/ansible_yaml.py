@@ -12,24 +12,18 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from fleetrun.errors import InventoryError
-from fleetrun.inventory.address import Address, parse_address
-from fleetrun.inventory.draft import ALL, Draft, DraftGroup
+from fleetrun.inventory.draft import Draft, DraftGroup
 from fleetrun.inventory.place import Place
-from fleetrun.inventory.tree import Entry, Mapping, Node, Scalar, kind
-from fleetrun.inventory.variables import read_priority, read_variables
+from fleetrun.inventory.tree import Entry, Mapping, Node, Scalar, is_nothing, kind
 
 _SECTIONS = ("vars", "hosts", "children")
-_PRIORITY = "ansible_group_priority"
 
 
-def read_ansible_yaml(tree: Node | None, source: str, draft: Draft) -> None:
+def read_ansible_yaml(tree: Node, source: str, draft: Draft) -> None:
     """Add what the tree says to the draft.
 
     Raises `InventoryError` with the source and the line of whatever is wrong.
     """
-    if tree is None or (isinstance(tree, Scalar) and tree.is_empty):
-        raise Place(source).error("there is nothing in the file")
     if not isinstance(tree, Mapping):
         raise Place(source, tree.line).error(
             f"an inventory is a mapping of groups, such as 'all:', and this is {kind(tree)}"
@@ -43,7 +37,6 @@ class _Reader:
     def __init__(self, source: str, draft: Draft) -> None:
         self._source = source
         self._draft = draft
-        self._written: dict[str, tuple[Address, Place]] = {}
 
     def groups(self, tree: Mapping) -> None:
         """Read the top level."""
@@ -61,10 +54,7 @@ class _Reader:
 
     def _group(self, name: str, entry: Entry) -> None:
         """Read a group, its sections in the order of the file: of a host, what comes later wins."""
-        try:
-            group = self._draft.group(name)
-        except InventoryError as error:
-            raise self._at(entry).error(error.message) from error
+        group = self._draft.group(name, self._at(entry))
         read = {"vars": self._vars, "hosts": self._hosts, "children": self._children}
         for key, section in self._mapping(entry, f"group {name!r}").items():
             if key not in read:
@@ -72,43 +62,19 @@ class _Reader:
             read[key](group, section)
 
     def _vars(self, group: DraftGroup, section: Entry) -> None:
-        entries = dict(self._mapping(section, f"'vars' of group {group.name!r}"))
-        priority = entries.pop(_PRIORITY, None)
-        if priority is not None:
-            group.priority = read_priority(priority.value, self._at(priority))
-        group.variables.update(read_variables(entries, self._source))
+        entries = self._mapping(section, f"'vars' of group {group.name!r}")
+        self._draft.group_variables(group, entries, self._source)
 
     def _hosts(self, group: DraftGroup, section: Entry) -> None:
         for key, entry in self._names(section, f"'hosts' of group {group.name!r}").items():
-            place = self._at(entry)
-            address = self._address(key, place)
-            host = self._draft.host(address.name, place, group=group.name)
+            hosts = self._draft.add_hosts(key, self._at(entry), group=group.name)
             own = self._mapping(entry, f"host {key!r}")
-            if own or address.variables:
-                told = {name: Entry(value, place.line) for name, value in address.variables.items()}
-                host.variables.update(read_variables(told | own, self._source))
-
-    def _address(self, key: str, place: Place) -> Address:
-        """Take a host's key apart; one name with two ports or users would lose one of them."""
-        try:
-            address = parse_address(key)
-        except InventoryError as error:
-            raise place.error(error.message) from error
-        if address.variables:
-            first, where = self._written.setdefault(address.name, (address, place))
-            if first != address:
-                raise place.error(
-                    f"host {address.name!r} stands in {where} with another port or user; give the "
-                    "two different names, and say 'host:' below each"
-                )
-        return address
+            self._draft.host_variables(hosts, own, self._source)
 
     def _children(self, group: DraftGroup, section: Entry) -> None:
         for name, entry in self._names(section, f"'children' of group {group.name!r}").items():
-            if name == ALL:
-                raise self._at(entry).error(f"{ALL!r} holds every group and is no child of one")
+            self._draft.add_child(group, name, self._at(entry))
             self._group(name, entry)
-            group.children.setdefault(name, self._at(entry))
 
     def _names(self, entry: Entry, what: str) -> dict[str, Entry]:
         """Return the hosts or groups of a section; a single one may stand without a colon."""
@@ -121,7 +87,7 @@ class _Reader:
         node = entry.value
         if isinstance(node, Mapping):
             return node.entries
-        if isinstance(node, Scalar) and node.is_empty:
+        if is_nothing(node):
             return {}
         raise self._at(entry).error(
             f"{what} is {kind(node)}; a mapping belongs here, with a 'name:' on each line"

@@ -1,85 +1,167 @@
-"""The inventory: every host resolved, before anything is connected. Layer 5 of the road.
+"""The inventory: which hosts there are, and how each is reached. Layer 5 of the road.
 
-file ─► tree ─► draft ─┬─► resolution ─► Inventory ─► select ─► hosts
-inline list ───────────┘
+sources ─► tree, lines ─► draft ─► Inventory ─► names ─► hosts
+files, scripts, lists     (everything that      select   resolved, when
+                           was written)                  they are selected
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from fleetrun.hosts import Host
-from fleetrun.inventory.ansible_yaml import read_ansible_yaml
-from fleetrun.inventory.draft import Draft
+from fleetrun.inventory.draft import UNGROUPED, Draft
+from fleetrun.inventory.grouping import Grouping
 from fleetrun.inventory.inline import read_inline
+from fleetrun.inventory.lookup import Lookup
 from fleetrun.inventory.overrides import Overrides
 from fleetrun.inventory.patterns import Patterns
 from fleetrun.inventory.place import Place
-from fleetrun.inventory.resolution import resolve
-from fleetrun.inventory.source import read_text
-from fleetrun.inventory.yaml_tree import parse_yaml
+from fleetrun.inventory.resolution import Resolver
+from fleetrun.inventory.source import read_source
+from fleetrun.inventory.spelling import advice
+from fleetrun.inventory.targets import Targets
+from fleetrun.inventory.variables import Variable
+from fleetrun.inventory.vars_files import read_vars_folders
+from fleetrun.inventory.where import OPTION as WHERE
+from fleetrun.inventory.where import Filter, mistake
+
+Source = str | Path
 
 _NONE_GIVEN = Overrides()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Inventory:
     """All hosts that the sources name, at least one. Immutable; safe to share between threads.
 
     Attributes:
-        hosts: each once, in the order in which they first stand in the source.
+        names: of all hosts, each once, in the order in which they first stand in the sources.
         groups: for each group, `all` and `ungrouped` included, the names of the hosts in it or in
-            a group below it, in the order of `hosts`.
+            a group below it, in the order of `names`.
+        grouping: which groups and hosts stand directly in which group.
+        warnings: what is not wrong but worth knowing, as `file:line: sentence`.
     """
 
-    hosts: tuple[Host, ...]
+    names: tuple[str, ...]
     groups: Mapping[str, tuple[str, ...]]
+    grouping: Grouping
+    warnings: tuple[str, ...]
+    resolver: Resolver = field(repr=False)
 
     @classmethod
-    def load(cls, source: str | Path, *, overrides: Overrides = _NONE_GIVEN) -> Inventory:
-        """Read an inventory file, or a list such as `'web1,root@web2:2222,'`.
+    def load(
+        cls,
+        source: Source | Sequence[Source],
+        *,
+        overrides: Overrides = _NONE_GIVEN,
+        origin: str = "-i",
+    ) -> Inventory:
+        """Read one source, or several, of which each adds to those before it.
 
-        Text with a comma in it is a list; a `Path` is always a file. Raises `InventoryError`,
-        with the place, for every mistake that can be seen without connecting.
+        Args:
+            source: a file (YAML, INI, JSON or a script), a folder of them, a list such as
+                `'web[1-9],root@db1:2222,'`, `'ssh_config:'`, `'known_hosts:'` or `'-'` for
+                standard input. A `Path` is always a file or folder.
+            overrides: what beats the inventory.
+            origin: what gave the source; mistakes in a list point to it.
+
+        Raises `InventoryError`, with the place, for every mistake that can be seen without
+        connecting, but for values that matter to a host only once it is selected.
         """
+        sources = [source] if isinstance(source, str | Path) else list(source)
         draft = Draft()
-        if isinstance(source, str) and "," in source:
-            place = Place("-i")
-            read_inline(filter(None, map(str.strip, source.split(","))), place.source, draft)
-        else:
-            place = Place(str(source))
-            tree = parse_yaml(read_text(Path(source)), place.source)
-            read_ansible_yaml(tree, place.source, draft)
-        return _from(draft, overrides, place)
+        folders = [read_source(each, origin, draft) for each in sources]
+        read_vars_folders(filter(None, folders), draft)
+        return _from(draft, overrides, Place(", ".join(map(str, sources))))
 
     @classmethod
-    def of(cls, names: Iterable[str], *, overrides: Overrides = _NONE_GIVEN) -> Inventory:
-        """Make an inventory of hosts that are each written `[USER@]NAME[:PORT]`.
+    def of(
+        cls, names: Iterable[str], *, overrides: Overrides = _NONE_GIVEN, origin: str = "host list"
+    ) -> Inventory:
+        """Make an inventory of hosts that are each written `[USER@]NAME[:PORT]`, or ranges of them.
 
         Raises `InventoryError` when one is wrong, or when there is none.
         """
-        draft, place = Draft(), Place("host list")
+        draft, place = Draft(), Place(origin)
         if isinstance(names, str):
             raise place.error(f"{names!r} is one name; give a list of them")
-        read_inline(names, place.source, draft)
+        read_inline(names, place, draft)
         return _from(draft, overrides, place)
 
-    def select(self, limit: str | None) -> tuple[Host, ...]:
-        """Return the hosts that the pattern selects, in the order of `hosts`; None means all.
+    @property
+    def hosts(self) -> tuple[Host, ...]:
+        """All hosts, in the order of `names`; resolved anew each time, as by `select`."""
+        return self.select()
 
-        The language is that of `fleetrun.inventory.patterns`. Raises `InventoryError` when
-        nothing is left, or when a part of the pattern names no host or group.
+    def select(self, targets: str | Targets | None = None) -> tuple[Host, ...]:
+        """Return the hosts that are meant, in the order of `names`; text is a pattern for `limit`.
+
+        Raises `InventoryError` as `matching` does, and when a setting that a host needs cannot be
+        known: a Jinja template, or what is in a vault.
         """
-        if limit is None:
-            return self.hosts
-        selected = Patterns((host.name for host in self.hosts), self.groups).select(limit)
-        return tuple(host for host in self.hosts if host.name in selected)
+        return tuple(map(self.resolver.host, self.matching(targets)))
+
+    def matching(self, targets: str | Targets | None = None) -> tuple[str, ...]:
+        """Return the names of the hosts that are meant, at least one, in the order of `names`.
+
+        Raises `InventoryError` when none is left, or when a part of a pattern names no host and no
+        group.
+        """
+        if targets is None:
+            return self.names
+        if isinstance(targets, str):
+            targets = Targets(limit=targets)
+        names = self._where(self._patterns(targets), targets.where)
+        if targets.pick is not None and targets.pick < len(names):
+            picked = set(random.Random(targets.seed).sample(names, targets.pick))  # noqa: S311 (no secret)
+            names = [name for name in names if name in picked]
+        return tuple(names)
+
+    def variables(self, name: str) -> Mapping[str, Variable]:
+        """Return all variables of a host, by name; raises `KeyError` when there is no such host."""
+        return self.resolver.variables(name)
+
+    def _patterns(self, targets: Targets) -> list[str]:
+        patterns = Patterns(self.names, self.groups, self.grouping.counted)
+        left = set(self.names)
+        for name in ("hosts", "limit", "exclude"):
+            pattern = getattr(targets, name)
+            if pattern is not None:
+                option = Place(f"--{name}")
+                selected = patterns.select(pattern, option)
+                left = left - selected if name == "exclude" else left & selected
+                if not left:
+                    raise option.error(f"{pattern!r} leaves no host")
+        return [name for name in self.names if name in left]
+
+    def _where(self, names: list[str], text: str | None) -> list[str]:
+        if text is None:
+            return names
+        wanted, lookup = Filter(text), Lookup(self.resolver)
+        for asked, character in wanted.names.items():
+            if all(lookup.value(name, asked) is None for name in self.names):
+                near = advice(asked, lookup.names(self.names))
+                raise mistake(character, f"no host has a variable {asked!r}{near}")
+        left = [name for name in names if wanted.accepts(partial(lookup.value, name))]
+        if not left:
+            raise WHERE.error(f"{text!r} leaves no host")
+        return left
 
 
 def _from(draft: Draft, overrides: Overrides, place: Place) -> Inventory:
+    draft.close()
     if not draft.hosts:
         raise place.error("there is no host in it")
-    hosts, groups = resolve(draft, overrides)
-    return Inventory(hosts=hosts, groups={name: tuple(names) for name, names in groups.items()})
+    resolver = Resolver(draft, overrides)
+    return Inventory(
+        names=tuple(draft.hosts),
+        groups={name: tuple(names) for name, names in resolver.members.items()},
+        grouping=Grouping.of(draft, resolver.members[UNGROUPED]),
+        warnings=draft.remarks.sentences(),
+        resolver=resolver,
+    )

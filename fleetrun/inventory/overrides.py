@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from fleetrun.errors import InventoryError
 from fleetrun.hosts import MAX_PORT, HostKeyPolicy, Secret, check_word
 from fleetrun.inventory.place import Place
-from fleetrun.inventory.variables import Setting
+from fleetrun.inventory.remarks import Remarks
+from fleetrun.inventory.tree import Entry, Scalar
+from fleetrun.inventory.variables import Layer, Variable, read_variables
+
+_EXTRA_VARS = "--extra-vars"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
     """Settings for every host that beat the inventory's; None where none was given.
 
-    The fields are those of `Host`. Raises `InventoryError` that names the option (`--port: …`)
-    when a value cannot be used.
+    The fields are those of `Host`, and besides:
+
+    Attributes:
+        become: whether to become another user (`become_user`, else that of the inventory, else
+            root); a become_user alone says so too.
+        variables: variables by name, as text; they beat all others, and these fields as well.
+
+    Raises `InventoryError` that names the option (`--port: …`) when a value cannot be used.
     """
 
     user: str | None = None
@@ -27,9 +38,12 @@ class Overrides:
     connect_timeout_s: float | None = None
     command_timeout_s: float | None = None
     password: Secret | None = None
+    become: bool | None = None
     become_user: str | None = None
     become_password: Secret | None = None
     legacy_algorithms: bool | None = None
+    ssh_config: str | None = None
+    variables: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.user is not None:
@@ -41,14 +55,25 @@ class Overrides:
             if seconds is not None and not 0 < seconds < math.inf:
                 raise Place(_option(name)).error(f"{seconds} is not a positive number of seconds")
 
-    def settings(self) -> dict[str, Setting]:
-        """Return what was given, by the field of `Host` that it sets."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
+    def settings(self) -> dict[str, Variable]:
+        """Return what was given, but for the variables, by the setting that it gives."""
+        given = {name: getattr(self, name) for name in _FLAGS}
+        if self.become is None and self.become_user is not None:
+            given["become"] = True
         return {
-            name: Setting(name=_option(name), value=value, place=Place(_option(name)))
+            name: Variable(_option(name), value, Place(_option(name)), means=value)
             for name, value in given.items()
             if value is not None
         }
+
+    def layer(self, remarks: Remarks) -> Layer:
+        """Return the variables; raises `InventoryError` as for those of an inventory."""
+        given = self.variables or {}
+        entries = {name: Entry(Scalar(it, None, quoted=True), None) for name, it in given.items()}
+        return read_variables(entries, _EXTRA_VARS, remarks)
+
+
+_FLAGS = tuple(field.name for field in fields(Overrides) if field.name != "variables")
 
 
 def _check_user(user: str) -> None:

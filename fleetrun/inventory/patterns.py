@@ -1,11 +1,15 @@
 """Which hosts a pattern selects, in Ansible's language of patterns.
 
-    web1          a host or a group; all of them: `all` or `*`
-    web*          a glob, over hosts and groups
-    ~web[0-9]+    a regular expression that they begin with
-    a,b   a:b     both
-    &x            only those that are also in x
-    !x            but those in x
+    web1            a host or a group; all of them: `all` or `*`
+    web*            a glob, over hosts and groups; web[a-c] too
+    ~web[0-9]+      a regular expression that they begin with
+    web[01-20]      a range, of hosts or of groups; all of them have to be there
+    web[0]          one of the hosts of a group, counted from 0; [-1] is the last, [0:2] are the
+                    first three. Where there is no such group, these are ranges too
+    @FILE           the patterns in a file, one a line; # begins a comment
+    a,b   a:b       both
+    &x              only those that are also in x
+    !x              but those in x
 
 However they are ordered, first come the unions, then each `&`, then each `!`.
 """
@@ -13,87 +17,166 @@ However they are ordered, first come the unions, then each `&`, then each `!`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import translate
+from pathlib import Path
+from typing import NamedTuple
 
 from fleetrun.errors import InventoryError
 from fleetrun.inventory.address import is_ipv6
 from fleetrun.inventory.draft import ALL
+from fleetrun.inventory.files import read_text
 from fleetrun.inventory.place import Place
+from fleetrun.inventory.ranges import expand, has_range
+from fleetrun.inventory.spelling import advice
+from fleetrun.inventory.words import split_words
 
-_OPTION = Place("--limit")
+_SUBSCRIPT = re.compile(
+    r"(?P<base>[^~].*)\[(?:(?P<at>-?[0-9]{1,9})|(?P<first>[0-9]{1,9}):(?P<last>[0-9]{0,9}))\]"
+)
+_BRACKET = re.compile(r"\[[^\]]*\]")
+_MORE_THAN_LETTERS = re.compile(r"\[[^\]]*[0-9:,]")
+_MAX_FILES = 16
+"""How deep files of patterns may name others."""
 
 
 class Patterns:
-    """Answers patterns for one set of hosts and groups; safe to share between threads."""
+    """Answers patterns for one set of hosts and groups; safe to share between threads.
 
-    def __init__(self, hosts: Iterable[str], groups: Mapping[str, Collection[str]]) -> None:
-        self._hosts = frozenset(hosts)
+    Args:
+        hosts: the names of all hosts, in order.
+        groups: for each group the names of all hosts in it.
+        counted: returns the hosts of a group in the order in which they are counted.
+    """
+
+    def __init__(
+        self,
+        hosts: Iterable[str],
+        groups: Mapping[str, Sequence[str]],
+        counted: Callable[[str], Sequence[str]],
+    ) -> None:
+        self._hosts = dict.fromkeys(hosts)
         self._groups = groups
+        self._counted = counted
 
-    def select(self, pattern: str) -> frozenset[str]:
+    def select(self, pattern: str, option: Place) -> frozenset[str]:
         """Return the names of the hosts that the pattern selects, at least one.
 
-        Raises `InventoryError` when it selects none, or when a part of it names nothing: a
-        misspelt `!x` would otherwise let through what it was to keep out.
+        Raises `InventoryError` at the option when it selects none, or when a part of it names
+        nothing: a misspelt `!x` would otherwise let through what it was to keep out.
         """
-        terms = list(self._terms(pattern))
-        if not terms:
-            raise _OPTION.error("the pattern is empty; leave the option out to mean every host")
-        selected: frozenset[str] = frozenset()
-        for term in [term for term in terms if term[0] not in "&!"] or [ALL]:
-            selected |= self._matches(term)
-        for term in [term for term in terms if term[0] == "&"]:
-            selected &= self._matches(term[1:].lstrip())
-        for term in [term for term in terms if term[0] == "!"]:
-            selected -= self._matches(term[1:].lstrip())
+        selected = self._select(pattern, option, depth=0)
         if not selected:
-            raise _OPTION.error(f"{pattern!r} leaves no host")
+            raise option.error(f"{pattern!r} leaves no host")
         return selected
 
-    def _terms(self, pattern: str) -> Iterator[str]:
-        """Split at commas, and at colons where they do not belong to a name or an address."""
-        for part in _split(pattern, ","):
-            name = part.lstrip("&!")
-            whole = name in self._hosts or name in self._groups or is_ipv6(name.strip("[]"))
-            yield from [part] if whole else _split(part, ":")
+    def _select(self, pattern: str, option: Place, *, depth: int) -> frozenset[str]:
+        terms = list(self._terms(pattern, option, depth))
+        if not terms:
+            raise option.error("the pattern is empty; leave the option out to mean every host")
+        selected: frozenset[str] = frozenset()
+        for term in [term for term in terms if term[0] not in "&!"] or [ALL]:
+            selected |= {term} if term in self._hosts else self._matches(term, option, depth)
+        for term in [term for term in terms if term[0] == "&"]:
+            selected &= self._matches(term[1:].lstrip(), option, depth)
+        for term in [term for term in terms if term[0] == "!"]:
+            selected -= self._matches(term[1:].lstrip(), option, depth)
+        return selected
 
-    def _matches(self, term: str) -> frozenset[str]:
+    def _terms(self, pattern: str, option: Place, depth: int) -> Iterator[str]:
+        """Split at commas, and at colons where they do not belong to a name or an address."""
+        for part in split_words(pattern):
+            name = part.lstrip("&!")
+            whole = name in self._hosts or name in self._groups or _is_no_list(name)
+            for term in [part] if whole else split_words(part, ":"):
+                if term.startswith("@"):
+                    yield from self._terms(_lines_of(term, option, depth), option, depth + 1)
+                else:
+                    yield term
+
+    def _matches(self, term: str, option: Place, depth: int) -> frozenset[str]:
         """Return the hosts of one term: a group's name comes before a host's."""
+        if not term:
+            raise option.error("a name belongs after '&' and '!'")
+        if term.startswith("@"):
+            return self._select(_lines_of(term, option, depth), option, depth=depth + 1)
+        subscript = _SUBSCRIPT.fullmatch(term)
+        if subscript is not None and (named := self._named(subscript["base"], option)) is not None:
+            return frozenset(_counted(self._in_order(named), subscript, option))
+        if _is_range(term):
+            parts = _expanded(term, option)
+            return frozenset().union(*(self._matches(part, option, depth) for part in parts))
+        named = self._named(term, option)
+        if named is None:
+            near = advice(term, [*self._groups, *self._hosts])
+            raise option.error(f"{term!r} is no host or group{near}")
+        return frozenset(named.hosts).union(*(self._groups[group] for group in named.groups))
+
+    def _named(self, term: str, option: Place) -> _Named | None:
+        """Return what a name, a glob or a `~regex` means; None if that is nothing."""
         if term in self._groups:
-            return frozenset(self._groups[term])
+            return _Named([term], [])
         name = term[1:-1] if term.startswith("[") else term
         if name in self._hosts:
-            return frozenset({name})
-        expression = _expression(term)
-        hosts = frozenset(filter(expression.match, self._hosts))
-        groups = list(filter(expression.match, self._groups))
-        if not hosts and not groups:
-            raise self._nothing(term)
-        return hosts.union(*(self._groups[group] for group in groups))
+            return _Named([], [name])
+        matches = _expression(term, option).match
+        named = _Named(list(filter(matches, self._groups)), list(filter(matches, self._hosts)))
+        return named if named.groups or named.hosts else None
 
-    def _nothing(self, term: str) -> InventoryError:
-        near = get_close_matches(term, [*self._groups, *sorted(self._hosts)])
-        advice = f"; did you mean {' or '.join(near)}?" if near else ""
-        return _OPTION.error(f"{term!r} is no host or group{advice}")
+    def _in_order(self, named: _Named) -> Sequence[str]:
+        inside = (host for group in named.groups for host in self._counted(group))
+        return list(dict.fromkeys([*inside, *named.hosts]))
 
 
-def _split(text: str, separator: str) -> list[str]:
-    """Split, but not within brackets, and drop what is empty."""
-    part = rf"(?:\([^)]*\)|\[[^\]]*\]|\{{[^}}]*\}}|[^{separator}])+"
-    return [found.strip() for found in re.findall(part, text) if found.strip()]
+class _Named(NamedTuple):
+    """The groups and the hosts that a name or a glob means."""
+
+    groups: Sequence[str]
+    hosts: Sequence[str]
 
 
-def _expression(term: str) -> re.Pattern[str]:
-    """Return what the names that a glob or `~regex` means begin with."""
-    if not term:
-        raise _OPTION.error("a name belongs after '&' and '!'")
-    if not term.startswith("~"):
-        if "[" in term or "]" in term:
-            raise _OPTION.error(f"{term!r}: brackets are not read; use a glob, or ~ and a regex")
-        return re.compile(translate(term))
+def _is_no_list(part: str) -> bool:
+    """Whether the colons belong to an IPv6 address, with a range in it or without, or to a file."""
+    return part.startswith("@") or is_ipv6(part.strip("[]")) or is_ipv6(_BRACKET.sub("1", part))
+
+
+def _is_range(term: str) -> bool:
+    """Whether brackets mean a range, and not what they mean in a glob: `web[a-c]`, `web[12]*`."""
+    plain = not term.startswith("~") and not any(char in term for char in "*?")
+    return plain and has_range(term) and _MORE_THAN_LETTERS.search(term) is not None
+
+
+def _lines_of(term: str, option: Place, depth: int) -> str:
+    """Return the patterns in the file of `@FILE`, as one."""
+    if depth > _MAX_FILES:
+        raise option.error(f"{term}: files name each other more than {_MAX_FILES} levels deep")
+    text = read_text(Path(term[1:]), Place(f"{option}: {term}"))
+    lines = map(str.strip, text.splitlines())
+    return ",".join(line for line in lines if line and not line.startswith("#"))
+
+
+def _expanded(term: str, option: Place) -> Sequence[str]:
     try:
-        return re.compile(term[1:])
+        return expand(term)
+    except InventoryError as error:
+        raise option.error(error.message) from error
+
+
+def _counted(hosts: Sequence[str], subscript: re.Match[str], option: Place) -> Sequence[str]:
+    """Return the hosts at the places that are asked for; both ends of a range belong to it."""
+    if subscript["at"] is None:
+        last = int(subscript["last"]) + 1 if subscript["last"] else None
+        return hosts[int(subscript["first"]) : last]
+    at = int(subscript["at"])
+    if not -len(hosts) <= at < len(hosts):
+        count = "1 host" if len(hosts) == 1 else f"{len(hosts)} hosts"
+        raise option.error(f"{subscript[0]!r} is not there: {subscript['base']!r} has {count}")
+    return (hosts[at],)
+
+
+def _expression(term: str, option: Place) -> re.Pattern[str]:
+    """Return what the names that a glob or `~regex` means begin with."""
+    try:
+        return re.compile(term[1:] if term.startswith("~") else translate(term))
     except re.error as error:
-        raise _OPTION.error(f"{term!r} is not a regular expression: {error}") from error
+        raise option.error(f"{term!r} is not a regular expression: {error}") from error

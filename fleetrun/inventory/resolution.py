@@ -1,85 +1,170 @@
-"""From a draft to hosts with every default applied. Fifth step of the inventory.
+"""From a draft to hosts with every default applied. Last step of the inventory.
 
-default < all < parent group < child group < host < command line
+default < ssh_config < all < parent group < child group < host < command line < --extra-vars
+
+Of each group and host, what stands in `group_vars/` and `host_vars/` beats what stands in the
+inventory. Ansible's order has a twist, which is kept: for groups, all of the inventory comes
+first, then `group_vars/all`, then the rest of `group_vars/`, source by source.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from fleetrun.hosts import Host
-from fleetrun.inventory.draft import Draft, DraftHost
+from fleetrun.inventory.draft import ALL, Draft, DraftHost
+from fleetrun.inventory.known import Obstacle
 from fleetrun.inventory.lineage import Lineage
 from fleetrun.inventory.overrides import Overrides
-from fleetrun.inventory.variables import Setting, Variables
+from fleetrun.inventory.place import Place
+from fleetrun.inventory.settings import DEFAULTS, FIELDS, Settings, fields_of
+from fleetrun.inventory.variables import Layer, Variable, settings_of
+from fleetrun.inventory.views import Sources, Values
+from fleetrun.ssh.config_settings import with_ssh_config
 
-_DEFAULT_SOURCES = {
-    field.name: "default"
-    for field in fields(Host)
-    if field.name not in {"name", "groups", "vars", "sources"}
-}
+_NOTHING: Layer = {}
 
 
-def resolve(draft: Draft, overrides: Overrides) -> tuple[tuple[Host, ...], dict[str, list[str]]]:
-    """Return the hosts in the draft's order, and the names of the hosts in each group.
+class _Record(NamedTuple):
+    """What is kept of a host until it is resolved: its place, its own variables, its groups."""
 
-    Hosts of the same groups share what they inherit. Raises `InventoryError` when a group is its
-    own ancestor, or when a setting that a host needs cannot be known.
-    """
-    lineage = Lineage(draft.groups)
-    beating = overrides.settings()
-    inherited: dict[tuple[str, ...], _Inherited] = {}
-    members: dict[str, list[str]] = {name: [] for name in draft.groups}
-    hosts = []
-    for host in draft.hosts.values():
-        key = tuple(host.groups)
-        if key not in inherited:
-            inherited[key] = _inherit(draft, lineage.outermost_first(key))
-        hosts.append(_resolve_host(host, inherited[key], beating))
-        for group in inherited[key].groups:
-            members[group].append(host.name)
-    return tuple(hosts), members
+    place: Place
+    own: tuple[Layer, ...]
+    inherited: _Inherited
 
 
 @dataclass(frozen=True, slots=True)
 class _Inherited:
-    """What all hosts of the same groups have in common; `all` is the first of the groups."""
+    """What all hosts of the same groups have in common.
+
+    Attributes:
+        groups: all of them but `all`, those that win last.
+        variables: by name.
+        settings: by setting, as they are written.
+        fields: what the fields come from in a host that has no variables of its own.
+        shared: the same for every field, those at their defaults included.
+    """
 
     groups: tuple[str, ...]
-    variables: Variables
-    sources: dict[str, str]
+    variables: Layer
+    settings: Settings
+    fields: Settings
+    shared: Settings
 
 
-def _inherit(draft: Draft, groups: tuple[str, ...]) -> _Inherited:
-    variables = Variables()
-    for name in groups:
-        variables.update(draft.groups[name].variables)
-    return _Inherited(groups, variables, _DEFAULT_SOURCES | _places(variables.settings))
+class Resolver:
+    """Resolves the hosts of a draft one by one, when they are asked for.
 
+    A host that nobody asks for may need what cannot be known, such as a password in a vault. What
+    hosts have in common is kept once. The draft must not change any more. Immutable; safe to share
+    between threads.
 
-def _resolve_host(draft: DraftHost, inherited: _Inherited, beating: dict[str, Setting]) -> Host:
-    own, outer = draft.variables, inherited.variables
-    nearer = own.settings | beating
-    values: dict[str, Any] = {
-        name: _known(setting, draft.name) for name, setting in (outer.settings | nearer).items()
-    }
-    return Host(
-        name=draft.name,
-        groups=inherited.groups[1:],
-        vars=outer.values | own.values if own.values else outer.values,
-        sources=inherited.sources | {"name": str(draft.place)} | _places(nearer),
-        **values,
-    )
+    Raises `InventoryError` when a group is its own ancestor, or when the overrides are wrong.
+    """
 
+    def __init__(self, draft: Draft, overrides: Overrides) -> None:
+        self._extra = overrides.layer(draft.remarks)
+        self._last = settings_of([self._extra])
+        flags = overrides.settings()
+        self._beating = {name: flags[name] for name in flags.keys() - self._last.keys()}
+        self._records: dict[str, _Record] = {}
+        self.members: dict[str, list[str]] = {name: [] for name in draft.groups}
+        lineage = Lineage(draft.groups)
+        inherited: dict[tuple[str, ...], _Inherited] = {}
+        for name, host in draft.hosts.items():
+            common = inherited.get(host.groups)
+            if common is None:
+                groups = lineage.outermost_first(host.groups)
+                common = inherited[host.groups] = self._inherit(groups, draft)
+            self._records[name] = _Record(host.place, _own_layers(host, draft), common)
+            for group in common.groups:
+                self.members[group].append(name)
+            self.members[ALL].append(name)
 
-def _places(settings: dict[str, Setting]) -> dict[str, str]:
-    return {name: str(setting.place) for name, setting in settings.items()}
+    def variables(self, name: str) -> Mapping[str, Variable]:
+        """Return all variables of the host, by name, with the places that they come from."""
+        _, own, common = self._records[name]
+        return {**common.variables, **self._nearest(own)}
 
+    def variable(self, host: str, name: str) -> Variable | None:
+        """Return one variable of the host; None when it has none of that name."""
+        _, own, common = self._records[host]
+        layers = (self._extra, *reversed(own), common.variables)
+        return next((layer[name] for layer in layers if name in layer), None)
 
-def _known(setting: Setting, host: str) -> object:
-    if setting.obstacle is not None:
-        raise setting.place.error(
-            f"{setting.name!r} of host {host!r} {setting.obstacle}; write the value itself"
+    def fields(self, name: str) -> Settings:
+        """Return what the fields of the host come from, by field; some may mean an `Obstacle`."""
+        _, own, common = self._records[name]
+        return self._fields(own, common)
+
+    def host(self, name: str) -> Host:
+        """Return the host; raises `InventoryError` when a setting that it needs is of no use."""
+        place, own, common = self._records[name]
+        fields = self._fields(own, common)
+        for variable in fields.values():
+            if isinstance(variable.means, Obstacle):
+                raise variable.place.error(
+                    f"{variable.name!r} of host {name!r} {variable.means.reason}"
+                )
+        values: dict[str, Any] = {
+            field: variable.means for field, variable in fields.items() if field in FIELDS
+        }
+        return with_ssh_config(
+            Host(
+                name=name,
+                groups=common.groups,
+                vars=Values(self._nearest(own), common.variables),
+                sources=Sources(place, _nearer(fields, common), common.shared),
+                **values,
+            )
         )
-    return setting.value
+
+    def _inherit(self, groups: tuple[str, ...], draft: Draft) -> _Inherited:
+        variables: Layer = {}
+        layers = list(_inherited_layers(groups, draft))
+        for layer in layers:
+            variables.update(layer)
+        settings = settings_of(layers)
+        fields = fields_of({**settings, **self._last}, self._beating)
+        return _Inherited(groups[1:], variables, settings, fields, {**DEFAULTS, **fields})
+
+    def _fields(self, own: tuple[Layer, ...], common: _Inherited) -> Settings:
+        if not own:
+            return common.fields
+        written = {**common.settings, **settings_of(own), **self._last}
+        return fields_of(written, self._beating)
+
+    def _nearest(self, own: tuple[Layer, ...]) -> Layer:
+        """Return the host's own variables, with those of the command line on top, as one layer."""
+        layers = (*own, self._extra) if self._extra else own
+        if len(layers) <= 1:
+            return layers[0] if layers else _NOTHING
+        return {name: variable for layer in layers for name, variable in layer.items()}
+
+
+def _own_layers(host: DraftHost, draft: Draft) -> tuple[Layer, ...]:
+    if not draft.vars_folders:
+        return host.layers
+    beside = (layer for it in draft.vars_folders for layer in it.hosts.get(host.name, ()))
+    return (*host.layers, *beside)
+
+
+def _inherited_layers(groups: tuple[str, ...], draft: Draft) -> Iterator[Layer]:
+    for name in groups:
+        yield from draft.groups[name].layers
+    for folder in draft.vars_folders:
+        yield from folder.groups.get(ALL, ())
+    for folder in draft.vars_folders:
+        for name in groups[1:]:
+            yield from folder.groups.get(name, ())
+
+
+def _nearer(fields: Settings, common: _Inherited) -> Settings:
+    """Return what the fields of a host come from where that is not shared with others."""
+    if fields is common.fields:
+        return _NOTHING
+    own = {name: it for name, it in fields.items() if common.fields.get(name) is not it}
+    gone = {name: DEFAULTS[name] for name in common.fields if name in FIELDS and name not in fields}
+    return {**own, **gone} if gone else own

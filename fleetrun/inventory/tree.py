@@ -62,6 +62,11 @@ _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 """YAML 1.1, null type (https://yaml.org/type/null.html)."""
 
 
+def is_nothing(node: Node) -> bool:
+    """Whether the node is an empty value: a section or a file that says nothing."""
+    return isinstance(node, Scalar) and node.is_empty
+
+
 def kind(node: Node) -> str:
     """Name what the node is, with its article, for an error message."""
     if isinstance(node, Scalar):

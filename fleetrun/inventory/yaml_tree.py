@@ -8,6 +8,7 @@ expands beyond the bounds below. Anchors, aliases and `<<:` work.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -33,10 +34,31 @@ _YAML_TAG = "tag:yaml.org,2002:"
 _MERGE = "<<"
 
 
-def parse_yaml(text: str, source: str) -> Node | None:
+_SURROGATES = re.compile(
+    r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE
+)
+
+
+def parse_json(text: str, source: str) -> Node | None:
+    r"""Return the tree of a JSON text, with lines; as `parse_yaml`.
+
+    JSON is YAML, but for characters beyond U+FFFF, which it may write as pairs (`\ud83d\ude00`),
+    and for tabs, which stand between its values alone and which not every YAML parser takes.
+    """
+    yaml_text = _SURROGATES.sub(_joined, text.replace("\t", " "))
+    return parse_yaml(yaml_text, source, language="JSON")
+
+
+def _joined(match: re.Match[str]) -> str:
+    high, low = (int(match[number], 16) for number in (2, 3))
+    return f"{match[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+
+
+def parse_yaml(text: str, source: str, *, language: str = "YAML") -> Node | None:
     """Return the tree of the only document in the text; None when there is nothing in it.
 
-    Raises `InventoryError` with the source and the line of whatever is wrong.
+    Raises `InventoryError` with the source and the line of whatever is wrong; the language is the
+    one that it is said not to be.
     """
     import yaml  # noqa: PLC0415 (20 ms that inline lists and --help do without)
 
@@ -47,16 +69,19 @@ def parse_yaml(text: str, source: str) -> Node | None:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, text.find(chr(error.character))) + 1
         raise Place(source, line).error(
-            f"there is a control character ({error.character:#04x}), which YAML does not allow"
+            f"there is a control character ({error.character:#04x}), "
+            f"which {language} does not allow"
         ) from error
     except yaml.MarkedYAMLError as error:
-        raise _explained(error, text, source) from error
+        raise _explained(error, text, source, language) from error
     finally:
         if loader is not None:
             loader.dispose()
 
 
-def _explained(error: yaml.MarkedYAMLError, text: str, source: str) -> InventoryError:
+def _explained(
+    error: yaml.MarkedYAMLError, text: str, source: str, language: str
+) -> InventoryError:
     """Say what the parser found wrong, in one sentence."""
     mark = error.problem_mark or error.context_mark
     line = 0 if mark is None else mark.line
@@ -64,7 +89,7 @@ def _explained(error: yaml.MarkedYAMLError, text: str, source: str) -> Inventory
     if written and "\t" in written[0][: len(written[0]) - len(written[0].lstrip())]:
         message = "the line is indented with a tab; YAML allows only spaces there"
     else:
-        message = f"this is not YAML: {error.problem}"
+        message = f"this is not {language}: {error.problem}"
         begun = error.context_mark
         if begun is not None and begun.line != line:
             message += f" ({error.context}, begun in line {begun.line + 1})"

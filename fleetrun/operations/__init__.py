@@ -17,6 +17,7 @@ from fleetrun.operations.execute import Exec
 from fleetrun.operations.get import Get, local_place
 from fleetrun.operations.put import Put
 from fleetrun.operations.scan import ScanKeys
+from fleetrun.operations.template import exec_for_each, get_for_each, put_for_each
 
 Operation = Exec | Put | Get | ScanKeys
 
@@ -30,5 +31,8 @@ __all__ = [
     "Operation",
     "Put",
     "ScanKeys",
+    "exec_for_each",
+    "get_for_each",
     "local_place",
+    "put_for_each",
 ]

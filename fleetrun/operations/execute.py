@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from fleetrun.errors import SessionError, UsageError
@@ -43,6 +44,8 @@ class Exec:
             raise UsageError("the command is empty")
         if "\0" in self.command:
             raise UsageError("the command has a NUL byte in it, which no shell can take")
+        if self.remote_timeout_s is not None and not 0 < self.remote_timeout_s < math.inf:
+            raise UsageError("remote_timeout_s must be a positive number of seconds")
 
     def perform(self, host: Host, session: Session, emit: Emit) -> Ending:
         """Run it; the ending has a status, or a signal, or neither when the host sent neither."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
-from fleetrun.errors import Refused, UsageError
+from fleetrun.errors import Refused, SessionError, UsageError
 from fleetrun.events import Emit
 from fleetrun.hosts import Host
-from fleetrun.operations.ending import Ending
+from fleetrun.operations.ending import Ending, Interrupted
 from fleetrun.session import RemoteFiles, Session
 
 
@@ -17,9 +21,12 @@ from fleetrun.session import RemoteFiles, Session
 class Get:
     """Copy remote files to `DEST/HOST/path` on this machine.
 
-    Each file is written under a temporary name beside its place and renamed when it is whole and
-    as long as the host said, with its permission bits. The remote path is kept below the host's
-    folder: `/etc/hosts` becomes `DEST/HOST/etc/hosts`.
+    Each file is written under a temporary name beside its place, readable by you alone, and renamed
+    when it is whole, with its permission bits. The remote path is kept below the host's folder:
+    `/etc/hosts` becomes `DEST/HOST/etc/hosts`. A link there is never followed or replaced.
+
+    A file that grows meanwhile arrives as long as it was when it was asked for; one that shrinks is
+    refused. What says that it has no bytes, as files in /proc do, is read to its end.
 
     Attributes:
         sources: remote files; `..` is refused, since it could lead out of the host's folder.
@@ -37,6 +44,8 @@ class Get:
         for source in self.sources:
             if ".." in PurePosixPath(source).parts or source.endswith("/") or not source:
                 raise UsageError(f"{source!r} does not name a file; give a path without '..'")
+            if "\0" in source:
+                raise UsageError(f"{source!r} has a NUL byte in it, which no path can have")
         places = [local_place(self.target, "", source) for source in self.sources]
         if len(set(places)) < len(places):
             raise UsageError("two of the files would have the same place on this machine")
@@ -48,10 +57,16 @@ class Get:
         try:
             for source in self.sources:
                 place = local_place(self.target, host.name, source)
+                _refuse_links(self.target, place)
                 _get_one(files, source, place)
                 written.append(str(place))
-        except (Refused, OSError) as error:
-            return Ending(refused=str(error), files=tuple(written))
+        except Refused as refusal:
+            return Ending(refused=str(refusal), files=tuple(written))
+        except OSError as error:
+            reason = f"{error.filename or place}: cannot be written: {error.strerror}"
+            return Ending(refused=reason, files=tuple(written))
+        except SessionError as error:
+            raise Interrupted(Ending(files=tuple(written)), error) from error
         finally:
             files.close()
         return Ending(done=True, files=tuple(written))
@@ -60,6 +75,15 @@ class Get:
 def local_place(target: Path, host: str, source: str) -> Path:
     """Return where a host's file goes: below target, in a folder named after the host."""
     return target.joinpath(host.replace("/", "_"), *PurePosixPath("/", source).parts[1:])
+
+
+def _refuse_links(target: Path, place: Path) -> None:
+    """Refuse a place that a link leads to: what is below it may be anywhere on this machine."""
+    for path in (place, *place.parents):
+        if path == target:
+            return
+        if path.is_symlink():
+            raise Refused(f"{path}: is a link, which could lead anywhere; remove it first")
 
 
 def _get_one(files: RemoteFiles, source: str, place: Path) -> None:
@@ -72,15 +96,32 @@ def _get_one(files: RemoteFiles, source: str, place: Path) -> None:
     # a short name of its own: the file's may be as long as names can be
     temporary = place.with_name(f".fleetrun-{secrets.token_hex(6)}")
     try:
-        with temporary.open("xb") as local:
-            received = sum(map(local.write, files.read(source)))
+        with (
+            open(temporary, "xb", opener=_for_ourselves) as local,
+            closing(files.read(source)) as pieces,
+        ):
+            _receive(source, pieces, local, info.size_bytes or None)
             if info.mode is not None:
                 temporary.chmod(info.mode & 0o777)
-        if info.size_bytes is not None and received != info.size_bytes > 0:
-            raise Refused(
-                f"{source}: {received} bytes came and the host had said {info.size_bytes}; "
-                "it changed while it was read, or the disk is wrong. Try again"
-            )
         temporary.replace(place)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _for_ourselves(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _receive(source: str, pieces: Iterable[bytes], local: BinaryIO, size_bytes: int | None) -> None:
+    """Write the pieces, up to the size if there is one; refuse when they are fewer bytes."""
+    received = 0
+    for piece in pieces:
+        wanted = piece if size_bytes is None else piece[: size_bytes - received]
+        received += local.write(wanted)
+        if received == size_bytes:
+            return
+    if size_bytes is not None:
+        raise Refused(
+            f"{source}: {received} bytes came and the host had said {size_bytes}; "
+            "it changed while it was read, or the disk is wrong. Try again"
+        )

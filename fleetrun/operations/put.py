@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetrun.errors import Refused, UsageError
+from fleetrun.errors import Refused, SessionError, UsageError
 from fleetrun.events import Emit
 from fleetrun.hosts import Host
-from fleetrun.operations.ending import Ending
+from fleetrun.operations.ending import Ending, Interrupted
 from fleetrun.session import RemoteFiles, Session
 
 _PIECE_BYTES = 32 * 1024
@@ -25,7 +25,8 @@ class Put:
 
     Each file is written under a temporary name in its target folder, read back in size, and
     renamed over the target in one step, with its permission bits. Until then an old file stays as
-    it was; after a refusal the temporary file is removed.
+    it was; when it comes to nothing, the temporary file is removed, or named in the error. A link
+    at the target is replaced, not followed.
 
     Attributes:
         sources: local files. Folders are refused.
@@ -46,6 +47,8 @@ class Put:
                 raise UsageError(f"{source}: no such file")
             if not os.access(source, os.R_OK):
                 raise UsageError(f"{source}: cannot be read")
+        if "\0" in self.target:
+            raise UsageError("the target has a NUL byte in it, which no path can have")
         names = [source.name for source in self.sources]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -61,8 +64,10 @@ class Put:
                 target = posixpath.join(self.target, source.name) if into_folder else self.target
                 _put_one(files, source, target)
                 written.append(target)
-        except (Refused, OSError) as error:
-            return Ending(refused=str(error), files=tuple(written))
+        except Refused as refusal:
+            return Ending(refused=str(refusal), files=tuple(written))
+        except SessionError as error:
+            raise Interrupted(Ending(files=tuple(written)), error) from error
         finally:
             files.close()
         return Ending(done=True, files=tuple(written))
@@ -80,24 +85,38 @@ class Put:
 def _put_one(files: RemoteFiles, source: Path, target: str) -> None:
     # a short name of its own: the target's may be as long as names can be
     temporary = posixpath.join(posixpath.dirname(target), f".fleetrun-{secrets.token_hex(6)}")
-    with source.open("rb") as local:
-        mode = os.fstat(local.fileno()).st_mode & 0o777
-        created = False
+    content = _Content(source)
+    try:
+        size_bytes = files.write(temporary, content, mode=source.stat().st_mode & 0o777)
+        _check_size(files, temporary, target, size_bytes)
+        files.replace(temporary, target)
+    except OSError as error:
+        files.discard(temporary)
+        raise Refused(f"{source}: cannot be read: {error.strerror}") from error
+    except SessionError as error:
+        never_made = isinstance(error, Refused) and not content.begun
+        if never_made or files.discard(temporary):
+            raise
+        raise _with(error, f"{temporary} may be left on the host") from error
 
-        def pieces() -> Iterator[bytes]:
-            nonlocal created
-            created = True  # asked for its first piece, the server has opened the file
+
+@dataclass(slots=True)
+class _Content:
+    """A local file's content, in pieces; begun when the first is wanted."""
+
+    source: Path
+    begun: bool = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.begun = True
+        with self.source.open("rb") as local:
             while piece := local.read(_PIECE_BYTES):
                 yield piece
 
-        try:
-            size_bytes = files.write(temporary, pieces(), mode=mode)
-            _check_size(files, temporary, target, size_bytes)
-            files.replace(temporary, target)
-        except (Refused, OSError):
-            if created:
-                _remove_quietly(files, temporary)
-            raise
+
+def _with(error: SessionError, more: str) -> SessionError:
+    """Return an error of the same kind that says more."""
+    return type(error)(f"{error}; {more}")
 
 
 def _check_size(files: RemoteFiles, temporary: str, target: str, size_bytes: int) -> None:
@@ -108,10 +127,3 @@ def _check_size(files: RemoteFiles, temporary: str, target: str, size_bytes: int
             f"{target}: {size_bytes} bytes were sent and the host says that {arrived} arrived; "
             "the old file was left as it was"
         )
-
-
-def _remove_quietly(files: RemoteFiles, path: str) -> None:
-    try:
-        files.remove(path)
-    except Refused:
-        return  # the first refusal is the one to report

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fleetrun.errors import UsageError
 from fleetrun.events import Emit
 from fleetrun.hosts import Host
 from fleetrun.operations.ending import Ending
@@ -19,8 +18,8 @@ class ScanKeys:
     """
 
     def perform(self, host: Host, session: Session, emit: Emit) -> Ending:  # noqa: ARG002
-        """Collect them, and close nothing: the session is the caller's."""
+        """Collect them; refused by a session of any other kind."""
         if not isinstance(session, ShowsHostKeys):
-            raise UsageError("host keys are shown by the sessions of SshScan alone")
+            return Ending(refused="only a fleet that connects with SshScan shows host keys")
         text = "".join(f"{line}\n" for line in session.host_keys()).encode()
         return Ending(done=True, stdout=text, stdout_bytes=len(text))

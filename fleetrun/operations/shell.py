@@ -9,6 +9,7 @@ from fleetrun.hosts import Secret
 from fleetrun.session import Dialogue
 
 _KILL_AFTER_S = 5
+_LEAST_S = 0.001
 
 
 def within_seconds(line: str, seconds: float) -> str:
@@ -16,7 +17,15 @@ def within_seconds(line: str, seconds: float) -> str:
 
     Uses the host's `timeout` (coreutils, busybox); its exit status is 124 when it had to act.
     """
-    return f"timeout -k {_KILL_AFTER_S} {seconds:g} sh -c {shlex.quote(line)}"
+    return f"timeout -k {_KILL_AFTER_S} {_decimal(seconds)} sh -c {shlex.quote(line)}"
+
+
+def _decimal(seconds: float) -> str:
+    """Return the seconds as every `timeout` reads them, never as 0, which is no limit at all.
+
+    Whole where they are whole: busybox may know no fractions.
+    """
+    return f"{max(seconds, _LEAST_S):.3f}".rstrip("0").rstrip(".")
 
 
 def as_other_user(line: str, user: str, password: Secret | None) -> tuple[str, Dialogue | None]:

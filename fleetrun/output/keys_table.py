@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from fleetrun.output.escape import visible
+from fleetrun.output.json_document import result_as_json, summary_as_json
 from fleetrun.output.writer import Writer
+from fleetrun.results import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,26 +36,28 @@ _HEADS = ("HOST", "STANDING", "TYPE", "FINGERPRINT", "KNOWN_HOSTS LINE")
 
 def write_keys_table(rows: Sequence[KeyRow], out: Writer) -> None:
     """Write aligned columns with a head; nothing when there are no rows."""
-    cells = [
-        _HEADS,
-        *((r.host, r.standing, r.key_type, r.fingerprint, r.place or "") for r in rows),
-    ]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADS))]
+    cells = [_HEADS, *(_cells(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells if rows else ():
         line = "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
-        out.write(f"{visible(line.rstrip())}\n".encode())
+        out.write(f"{line.rstrip()}\n".encode())
 
 
-def write_keys_json(rows: Sequence[KeyRow], out: Writer) -> None:
-    """Write one document, `{"keys": [{…}]}`, with a row's fields by their names."""
-    keys = [
-        {
-            "host": row.host,
-            "standing": row.standing,
-            "key_type": row.key_type,
-            "fingerprint": row.fingerprint,
-            "place": row.place,
-        }
-        for row in rows
-    ]
-    out.write((json.dumps({"keys": keys}, indent=2) + "\n").encode())
+def _cells(row: KeyRow) -> tuple[str, ...]:
+    return tuple(
+        map(visible, (row.host, row.standing, row.key_type, row.fingerprint, row.place or ""))
+    )
+
+
+def write_keys_json(rows: Sequence[KeyRow], report: Report, out: Writer) -> None:
+    """Write one document, `{"keys": [{…}], "results": [{…}], "summary": {…}}`.
+
+    A row's fields stand by their names; results and summary are those of every other document, so
+    that a host that was not reached is in it too.
+    """
+    document = {
+        "keys": [asdict(row) for row in rows],
+        "results": [result_as_json(result) for result in report],
+        "summary": summary_as_json(report),
+    }
+    out.write((json.dumps(document, indent=2) + "\n").encode())

@@ -23,7 +23,8 @@ class Summary:
         db1, db2: unreachable in connect: connection refused
         256 hosts: 253 ok, 1 failed, 2 unreachable in 4.2 s
 
-    Hosts that failed alike share a line. The server's own words in it are escaped.
+    Hosts that failed alike share a line. A host that is ok has one when there is a hint. The
+    server's own words in it are escaped.
 
     Args:
         err: where it writes.
@@ -49,7 +50,7 @@ class Summary:
     def _lines(self, report: Report) -> Iterator[str]:
         if self._verbose:
             yield from (visible(_phases(result)) for result in report)
-        for alike in _grouped(report.failed):
+        for alike in _grouped(result for result in report if result.error or not result.ok):
             yield self._failure(alike)
         yield _counts(report)
 
@@ -58,8 +59,8 @@ class Summary:
         names = _names(alike, most=len(alike) if self._verbose else MOST_NAMES)
         outcome = _word(first.outcome)
         if self._err.coloured:
-            outcome = paint(outcome, RED)
-        where = "" if first.phase is None else f" in {first.phase}"
+            outcome = outcome if first.ok else paint(outcome, RED)
+        where = "" if first.phase is None or first.ok else f" in {first.phase}"
         why = "" if first.error is None else f": {visible(first.error)}"
         return f"{names}: {outcome}{where}{why}{_doubt(first)}"
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetrun.errors import AuthError, UsageError
+from fleetrun.errors import AuthError, HostKeyError, UsageError
 from fleetrun.hosts import Host, Secret
 from fleetrun.session import Cancel, OnPhase, Session
 
@@ -21,12 +21,13 @@ class SshConnect:
     Raises what `fleetrun.session.Connect` says.
 
     Attributes:
-        alive_interval_s: seconds of silence after which a host is asked for a sign of life.
-        alive_count: how many such questions may go unanswered before it is given up.
+        alive_interval_s: seconds of silence after which a host is asked for a sign of life; None
+            means what each host says of it.
+        alive_count: how many such questions may go unanswered before it is given up; likewise.
     """
 
-    alive_interval_s: float = 15.0
-    alive_count: int = 3
+    alive_interval_s: float | None = None
+    alive_count: int | None = None
 
     def __call__(self, host: Host, on_phase: OnPhase, cancel: Cancel) -> Session:
         """Connect and log in to the host; the caller closes the session."""
@@ -55,13 +56,29 @@ class SshConnect:
 
 @dataclass(frozen=True, slots=True)
 class SshScan:
-    """Looks at the keys of hosts without logging in; for the operation `ScanKeys` alone."""
+    """Looks at the keys of hosts without logging in; for the operation `ScanKeys` alone.
+
+    Plain data: pickles into any worker process.
+    """
 
     def __call__(self, host: Host, on_phase: OnPhase, cancel: Cancel) -> Session:
         """Collect the host's keys; raises what `fleetrun.session.Connect` says."""
         from fleetrun.ssh.scan import scan  # noqa: PLC0415 (paramiko costs 0.2 s)
 
         return scan(host, on_phase, cancel)
+
+    def prepare(self, hosts: Sequence[Host]) -> None:
+        """Read the known_hosts files that the keys will be held against.
+
+        Raises `UsageError` for the first that is there and cannot be read.
+        """
+        from fleetrun.ssh.known_hosts import read_known_hosts  # noqa: PLC0415
+
+        for path in dict.fromkeys(path for host in hosts for path in host.key_files):
+            try:
+                read_known_hosts(path)
+            except HostKeyError as error:
+                raise UsageError(str(error)) from error
 
 
 def _open_key(path: str, passphrase: Secret | None) -> None:

@@ -6,8 +6,10 @@ import logging
 import os
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
+from fleetrun.hosts import AGENT_OF_ENVIRONMENT
 from fleetrun.ssh import foreign  # noqa: F401 (makes paramiko cheap, and must come first)
 
 from paramiko.agent import AgentKey, AgentSSH, cSSH2_AGENTC_REQUEST_IDENTITIES  # isort: skip
@@ -76,9 +78,14 @@ class TimedAgent(AgentSSH):
                 raise
 
 
-def agent_keys() -> list[AgentKey]:
-    """Return the keys of the agent that `SSH_AUTH_SOCK` names; none when it cannot be asked."""
-    path = os.environ.get("SSH_AUTH_SOCK")
+def agent_keys(where: str = AGENT_OF_ENVIRONMENT) -> list[AgentKey]:
+    """Return the keys of an agent; none when it cannot be asked.
+
+    Args:
+        where: its socket, or the variable of the environment that names it (`SSH_AUTH_SOCK`,
+            `$NAME`): `Host.identity_agent`.
+    """
+    path = agent_socket(where)
     if not path or not hasattr(socket, "AF_UNIX"):
         return []
     try:
@@ -94,3 +101,10 @@ def agent_keys() -> list[AgentKey]:
     if not keys:
         agent.close()
     return keys
+
+
+def agent_socket(where: str) -> str | None:
+    """Return the path of an agent's socket; None when no variable names one."""
+    if where == AGENT_OF_ENVIRONMENT or where.startswith("$"):
+        return os.environ.get(where.removeprefix("$"))
+    return str(Path(where).expanduser())

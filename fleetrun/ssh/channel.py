@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from fleetrun.errors import ConnectionLost
+from fleetrun.errors import ConnectionLost, Refused
 from fleetrun.ssh.messages import build_message, read_text
 
 from paramiko import common  # isort: skip (fleetrun.ssh.messages makes it cheap)
@@ -18,6 +18,9 @@ from paramiko.message import Message
 WINDOW_BYTES = 2 * 1024 * 1024
 """Bytes a channel may send us ahead; what OpenSSH's client grants."""
 DATA_PACKET_BYTES = 32 * 1024
+
+UNKNOWN = -1
+"""The host's number of a channel that it has not opened yet."""
 
 
 class Carrier(Protocol):
@@ -46,6 +49,11 @@ class Channel:
         closed: whether the host has closed the channel.
         exit_status: what it said of the command; None until then.
         signal: name of the signal that ended the command, without SIG; None without one.
+        abandoned: whether it was closed before it was open.
+        refused: why the host does not open it; None as long as it has not said so.
+        refusal_code: the number of that reason (RFC 4254, section 5.1); 0 without one.
+        backlog_bytes: how much of what the consumer has taken it has yet to pass on; as much is
+            not granted again until `grant` is called with less.
     """
 
     def __init__(self, carrier: Carrier, local_id: int, take: Callable[[int, bytes], None]) -> None:
@@ -56,9 +64,12 @@ class Channel:
         self._arrived: list[tuple[int, bytes]] = []
         self._closing = False
         self.local_id = local_id
-        self.remote_id = -1
+        self.remote_id = UNKNOWN
         self.opened = False
+        self.abandoned = False
         self.refused: str | None = None
+        self.refusal_code = 0
+        self.backlog_bytes = 0
         self.send_window = 0
         self.send_packet = DATA_PACKET_BYTES
         self.ended = False
@@ -68,10 +79,24 @@ class Channel:
 
     def request(self, kind: str, *fields: bool | int | str | bytes) -> bool:
         """Send a channel request and return whether the host said yes."""
+        self.begin_request(kind, *fields)
+        return self.await_answer()
+
+    def begin_request(self, kind: str, *fields: bool | int | str | bytes) -> None:
+        """Send a channel request; its answer is to be awaited before the next one."""
         self._answers.clear()
         self._send(common.MSG_CHANNEL_REQUEST, kind, True, *fields)
+
+    def await_answer(self) -> bool:
+        """Pump until the host has answered the request; return whether it said yes."""
         self._carrier.pump_until(lambda: bool(self._answers) or self.closed)
         return self._answers == [True]
+
+    def await_opening(self) -> None:
+        """Pump until the host has opened the channel; raise `Refused` when it does not."""
+        self._carrier.pump_until(lambda: self.opened or self.refused is not None)
+        if self.refused is not None:
+            raise Refused(f"the host opens no session: {self.refused}")
 
     def send(self, data: bytes) -> int:
         """Send as much as the window and one packet allow; return how many bytes that was."""
@@ -107,7 +132,11 @@ class Channel:
             self._send(common.MSG_CHANNEL_EOF)
 
     def close(self) -> None:
-        """Close our side, without waiting for the host's; safe to call twice."""
+        """Close our side, without waiting for the host's; safe to call twice.
+
+        One that is not open yet is closed as soon as the host has opened it.
+        """
+        self.abandoned = not self.opened
         if self.opened and not self._closing:
             self._closing = True
             self._send(common.MSG_CHANNEL_CLOSE)
@@ -144,10 +173,14 @@ class Channel:
         """
         while self._arrived:
             self._take(*self._arrived.pop(0))
-        if self._receive_window < WINDOW_BYTES // 2 and not self._closing:
-            more = WINDOW_BYTES - self._receive_window
-            self._receive_window += more
-            self._send(common.MSG_CHANNEL_WINDOW_ADJUST, more)
+        self.grant()
+
+    def grant(self) -> None:
+        """Grant the host as much as was consumed, once that is half the window."""
+        consumed = WINDOW_BYTES - self._receive_window - self.backlog_bytes
+        if consumed > WINDOW_BYTES // 2 and not self._closing:
+            self._receive_window += consumed
+            self._send(common.MSG_CHANNEL_WINDOW_ADJUST, consumed)
 
     def take_window(self, message: Message) -> None:
         """Take leave to send more."""

@@ -58,7 +58,9 @@ class RemoteCommand:
         self._asked = Question(command.dialogue)
         self._group = Group() if command.confirm_kill else None
         on_phase(Phase.SESSION)
-        self._channel = transport.open_channel_for(self._take)
+        self._channel = transport.begin_channel("session", self._take)
+        if command.pty or not transport.foresee_number(self._channel):
+            self._channel.await_opening()
 
     def run(self) -> CommandEnd:
         """Run it to its end, or to its deadline or a cancel, and then end it."""
@@ -66,7 +68,6 @@ class RemoteCommand:
             "pty-req", "vt100", 80, 24, 0, 0, _PTY_MODES
         ):
             raise Refused("the host gives no terminal; run it without --pty")
-        self._wire.deadline = _deadline(self._command.timeout_s)
         try:
             return self._run()
         except (DeadlinePassed, Cancelled) as error:
@@ -76,7 +77,10 @@ class RemoteCommand:
     def _run(self) -> CommandEnd:
         line = self._command.line
         self._on_phase(Phase.EXEC)  # from here on the command may have run
-        if not self._channel.request("exec", line if self._group is None else self._group.of(line)):
+        self._channel.begin_request("exec", line if self._group is None else self._group.of(line))
+        self._channel.await_opening()  # within the time for logging in, if it is not open yet
+        self._wire.deadline = _deadline(self._command.timeout_s)
+        if not self._channel.await_answer():
             if self._channel.closed:
                 return CommandEnd(note="the host closed the session instead of running it")
             raise Refused("the host refuses to run commands")
@@ -171,6 +175,7 @@ class RemoteCommand:
         group = self._group
         try:
             if group is not None:
+                error.killed = False  # as long as nothing else is known
                 error.killed = group.known and self._kill_group(group)
             else:
                 error.end_seen = self._ended_by("TERM", _TERM_GRACE_S) or self._ended_by(

@@ -70,9 +70,7 @@ def _parse_line(text: str, source: str, number: int) -> Line:
     words = _split(rest)
     if words is None:
         raise line.error("a quote is opened and not closed")
-    return Line(
-        keyword=line.keyword, words=words or ("",), rest=rest, source=source, number=number
-    )
+    return Line(keyword=line.keyword, words=words or ("",), rest=rest, source=source, number=number)
 
 
 def _split(text: str) -> tuple[str, ...] | None:

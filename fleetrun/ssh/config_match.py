@@ -133,19 +133,18 @@ def parse_match_line(line: Line) -> MatchCriteria:
                 raise line.error(f"Match {kind} has no value")
             wanted = rest.pop()
         criteria.append(Criterion(kind, wanted, negated))
-    _check_all_stands_alone(line, criteria)
+    _check(line, criteria)
     return MatchCriteria(tuple(criteria))
 
 
 _LOOKS_AT_NAMES = frozenset({"host", "originalhost", "user", "localuser"})
 
 
-def _check_all_stands_alone(line: Line, criteria: list[Criterion]) -> None:
+def _check(line: Line, criteria: list[Criterion]) -> None:
     if not criteria:
         raise line.error("Match has no criterion")
-    others = [each.kind for each in criteria if each.kind not in _ALONE]
-    if others and any(each.kind == "all" for each in criteria):
-        raise line.error(f"Match all cannot stand beside {others[0]}")
+    if any(each.kind == "all" for each in criteria[:-1]):
+        raise line.error(f"Match all cannot stand before {criteria[-1].kind}")
 
 
 def matches_any(patterns: Iterable[str], text: str) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Tokens:
         """
         if "%" not in text:
             return text
-        return expand_tokens(text, {letter: self._stands_for(letter) for letter in allowed})
+        return expand_tokens(text, allowed, self._stands_for)
 
     def _stands_for(self, letter: str) -> str:
         values = {
@@ -73,17 +73,20 @@ class Tokens:
                 return hashlib.sha1(whole.encode(), usedforsecurity=False).hexdigest()
 
 
-def expand_tokens(text: str, values: Mapping[str, str]) -> str:
-    """Replace each `%x` by the value of x, and `%%` by a percent sign; else `UnknownToken`."""
+def expand_tokens(text: str, allowed: str, stands_for: Callable[[str], str]) -> str:
+    """Replace each allowed `%x` by what x stands for, and `%%` by a percent sign.
+
+    Raises `UnknownToken` at any other.
+    """
 
     def replace(found: re.Match[str]) -> str:
         letter = found[1]
         if letter == "%":
             return "%"
-        if letter not in values:
-            known = ", ".join(f"%{each}" for each in values)
+        if not letter or letter not in allowed:
+            known = ", ".join(f"%{each}" for each in allowed)
             raise UnknownToken(f"%{letter} stands for nothing here; these do: %%, {known}")
-        return values[letter]
+        return stands_for(letter)
 
     return _TOKEN.sub(replace, text)
 
@@ -102,12 +105,4 @@ def expand_variables(text: str) -> str:
 
 def expand_home(text: str) -> str:
     """Replace `~` or `~user` at the beginning by that home folder, if there is such a user."""
-    return str(Path(text).expanduser()) if text.startswith("~") and _has_home(text) else text
-
-
-def _has_home(text: str) -> bool:
-    try:
-        Path(text).expanduser()
-    except RuntimeError:
-        return False
-    return True
+    return os.path.expanduser(text)  # noqa: PTH111 (Path raises where there is no such user)

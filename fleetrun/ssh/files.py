@@ -6,23 +6,25 @@ transfer is not slowed by the distance; every single answer is checked.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import stat
 import struct
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from fleetrun.errors import ConnectionLost, Refused
+from fleetrun.errors import Cancelled, ConnectionLost, DeadlinePassed, Refused, SessionError
 from fleetrun.session import FileInfo
 from fleetrun.ssh.transport import Transport
+from fleetrun.ssh.wire import Deadline, Wire
 
 _INIT, _VERSION = 1, 2
 _OPEN, _CLOSE, _READ, _WRITE = 3, 4, 5, 6
 _FSETSTAT, _REMOVE, _STAT, _RENAME, _EXTENDED = 10, 13, 17, 18, 200
 _STATUS, _HANDLE, _DATA, _ATTRS = 101, 102, 103, 105
 
-_STATUS_OK, _STATUS_END, _STATUS_NO_FILE = 0, 1, 2
+_STATUS_OK, _STATUS_END, _STATUS_NO_FILE, _STATUS_UNSUPPORTED = 0, 1, 2, 8
 
 _STATUS_WORDS = {
     2: "no such file",
@@ -45,6 +47,9 @@ _MAX_ANSWER_BYTES = 256 * 1024
 
 _POSIX_RENAME = "posix-rename@openssh.com"
 
+_DISCARD_S = 1.5
+"""What clearing up gets when the time is up, or the run cancelled."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
@@ -52,7 +57,10 @@ class _Answer:
     body: bytes
 
     def number(self) -> int:
-        return _number_at(self.body, 0)
+        return _uint32_at(self.body, 0)
+
+    def is_status(self, number: int) -> bool:
+        return self.kind == _STATUS and self.number() == number
 
     def text(self) -> bytes:
         return _text_at(self.body, 0)
@@ -63,17 +71,28 @@ class _Answer:
         return said or _STATUS_WORDS.get(self.number(), f"status {self.number()}")
 
 
+@dataclass(frozen=True, slots=True)
+class _OpenFile:
+    """A file that is open on the host, and the numbers of requests whose answers are to come."""
+
+    handle: bytes
+    on_the_way: deque[int] = field(default_factory=deque)
+
+
 class SftpFiles:
     """The files of one host over one channel. Used by one thread; the opener closes it.
 
     Raises `Refused` from the start when the host has no sftp subsystem.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, wire: Wire) -> None:
         self._transport = transport
+        self._wire = wire
         self._received = bytearray()
+        self._asked = {_GREETING}
         self._answers: dict[int, _Answer] = {}
         self._numbers = itertools.count(1)
+        self._half_sent = False
         self._channel = transport.open_channel_for(self._take)
         if not self._channel.request("subsystem", "sftp"):
             raise Refused("the host serves no files: it has no sftp subsystem")
@@ -84,7 +103,7 @@ class SftpFiles:
     def info(self, path: str) -> FileInfo | None:
         """Return what there is at the path, links followed; None when there is nothing."""
         answer = self._ask(_STAT, path or ".")
-        if answer.kind == _STATUS and answer.number() == _STATUS_NO_FILE:
+        if answer.is_status(_STATUS_NO_FILE):
             return None
         self._expect(answer, _ATTRS, path)
         return _file_info(answer.body)
@@ -92,59 +111,46 @@ class SftpFiles:
     def write(self, path: str, pieces: Iterable[bytes], *, mode: int) -> int:
         """Create the file and write the pieces, each of 32 KiB at most; every status is checked."""
         flags = _FLAG_WRITE | _FLAG_CREATE | _FLAG_EXCLUSIVE
-        handle = self._open(path, flags, struct.pack(">II", _ATTR_MODE, mode))
-        on_the_way: deque[int] = deque()
+        attributes = _Raw(struct.pack(">II", _ATTR_MODE, mode))
         offset = 0
-        try:
+        with self._opened(path, flags, attributes) as file:
             for piece in pieces:
-                if len(on_the_way) >= _AHEAD:
-                    self._must(on_the_way.popleft(), path)
-                on_the_way.append(self._send(_WRITE, handle, _uint64(offset), piece))
+                if len(file.on_the_way) >= _AHEAD:
+                    self._must(file.on_the_way.popleft(), path)
+                number = self._send(_WRITE, file.handle, _uint64(offset), piece)
+                file.on_the_way.append(number)
                 offset += len(piece)
-            while on_the_way:
-                self._must(on_the_way.popleft(), path)
+            while file.on_the_way:
+                self._must(file.on_the_way.popleft(), path)
             # the server's umask took its bits off at the opening
-            attributes = _Raw(struct.pack(">II", _ATTR_MODE, mode))
-            self._must(self._send(_FSETSTAT, handle, attributes), path)
-        except Refused:
-            for number in on_the_way:
-                self._wait(number)
-            self._ask(_CLOSE, handle)
-            raise
-        self._must(self._send(_CLOSE, handle), path)
+            answer = self._ask(_FSETSTAT, file.handle, attributes)
+            if not answer.is_status(_STATUS_UNSUPPORTED):  # some have only what the opening gave
+                self._check(answer, path)
         return offset
 
-    def read(self, path: str) -> Iterator[bytes]:
+    def read(self, path: str) -> Generator[bytes, None, None]:
         """Yield the file's content in order, until the server says that it has ended.
 
         Requests run ahead by position, few at first, so that a short file costs few of them.
         """
-        handle = self._open(path, _FLAG_READ, struct.pack(">I", 0))
-        on_the_way: deque[tuple[int, int]] = deque()
         next_offset, allowed = 0, 2
-        try:
+        with self._opened(path, _FLAG_READ, _uint32(0)) as file:
             more = True
             while more:
-                while len(on_the_way) < allowed:
-                    number = self._send(_READ, handle, _uint64(next_offset), _uint32(_PIECE_BYTES))
-                    on_the_way.append((next_offset, number))
+                while len(file.on_the_way) < allowed:
+                    file.on_the_way.append(self._ask_for(file, next_offset, _PIECE_BYTES))
                     next_offset += _PIECE_BYTES
+                offset = next_offset - len(file.on_the_way) * _PIECE_BYTES
                 allowed = min(2 * allowed, _AHEAD)
-                more = yield from self._whole_piece(handle, *on_the_way.popleft(), path)
-        finally:
-            if not self._channel.closed:
-                for _, number in on_the_way:
-                    self._wait(number)
-                self._ask(_CLOSE, handle)
+                more = yield from self._whole_piece(file, offset, path)
 
-    def _whole_piece(
-        self, handle: bytes, offset: int, number: int, path: str
-    ) -> Generator[bytes, None, bool]:
+    def _whole_piece(self, file: _OpenFile, offset: int, path: str) -> Generator[bytes, None, bool]:
         """Yield one piece, asking again for what a short answer left out; False at the end."""
         wanted = _PIECE_BYTES
+        number = file.on_the_way.popleft()
         while True:
             answer = self._wait(number)
-            if answer.kind == _STATUS and answer.number() == _STATUS_END:
+            if answer.is_status(_STATUS_END):
                 return False
             self._expect(answer, _DATA, path)
             data = answer.text()
@@ -155,31 +161,64 @@ class SftpFiles:
             offset += len(data)
             if not wanted:
                 return True
-            number = self._send(_READ, handle, _uint64(offset), _uint32(wanted))
+            number = self._ask_for(file, offset, wanted)
+
+    def _ask_for(self, file: _OpenFile, offset: int, size_bytes: int) -> int:
+        return self._send(_READ, file.handle, _uint64(offset), _uint32(size_bytes))
 
     def replace(self, source: str, target: str) -> None:
         """Rename in one step over an existing target.
 
-        With OpenSSH's posix-rename where the server has it; else with a plain rename, after
-        removing the target when that is refused (the one case in which a moment without the file
-        cannot be avoided).
+        With OpenSSH's posix-rename where the server has it. Elsewhere a plain rename, which an
+        existing target makes most servers refuse: then the old file steps aside, and comes back
+        if the new one cannot take its place. Nothing is removed before the new file is there.
         """
         if _POSIX_RENAME in self._extensions:
             self._must(self._send(_EXTENDED, _POSIX_RENAME, source, target), target)
             return
         answer = self._ask(_RENAME, source, target)
-        if answer.kind == _STATUS and answer.number() != _STATUS_OK:
-            self._must(self._send(_REMOVE, target), target)
+        if answer.is_status(_STATUS_OK):
+            return
+        if self.info(target) is None:
+            self._expect(answer, _NOTHING, target)
+        aside = f"{source}-old"
+        self._must(self._send(_RENAME, target, aside), target)
+        try:
             self._must(self._send(_RENAME, source, target), target)
+        except Refused as refusal:
+            if self._ask(_RENAME, aside, target).is_status(_STATUS_OK):
+                raise
+            raise Refused(f"{refusal}; the old file's name is now {aside}") from refusal
+        self._must(self._send(_REMOVE, aside), target)
 
     def remove(self, path: str) -> None:
         """Remove the file."""
         self._must(self._send(_REMOVE, path), path)
 
+    def discard(self, path: str) -> bool:
+        """Remove a file that is of no use, whatever has gone wrong; return whether it is gone.
+
+        Has a second and a half for it when there is no other time left. When a request was cut off
+        in its middle, the host would take the next for its rest: a channel of its own is used.
+        """
+        if self._wire.torn:
+            return False
+        self._wire.heed_cancel = False
+        if self._wire.deadline.remaining_s < _DISCARD_S:
+            self._wire.deadline = Deadline.after(_DISCARD_S, f"{path} was not removed in time")
+        try:
+            usable = not (self._half_sent or self._channel.closed)
+            files = self if usable else SftpFiles(self._transport, self._wire)
+            answer = files._ask(_REMOVE, path)  # noqa: SLF001 (one of us)
+        except (SessionError, OSError):
+            return False
+        return answer.is_status(_STATUS_OK) or answer.is_status(_STATUS_NO_FILE)
+
     def close(self) -> None:
         """Close the channel; safe to call twice."""
-        if not self._channel.closed:
-            self._channel.close()
+        if not self._channel.closed and not self._wire.torn:
+            with contextlib.suppress(SessionError):  # the connection is closed after this anyway
+                self._channel.close()
 
     # --- requests and answers ------------------------------------------------------------------
 
@@ -187,7 +226,7 @@ class SftpFiles:
         """Agree on version 3 and return the names of the server's extensions."""
         self._channel.send_all(struct.pack(">IBI", 5, _INIT, 3))
         body = self._wait(_GREETING).body
-        version = _number_at(body, 0)
+        version = _uint32_at(body, 0)
         if version < 3:  # noqa: PLR2004 (version 3 is the one that the world speaks)
             raise Refused(f"the host speaks SFTP version {version}; version 3 is needed")
         names, at = set(), 4
@@ -198,17 +237,36 @@ class SftpFiles:
             names.add(name.decode("utf-8", "replace"))
         return frozenset(names)
 
-    def _open(self, path: str, flags: int, attributes: bytes) -> bytes:
-        answer = self._ask(_OPEN, path, _uint32(flags), _Raw(attributes))
+    @contextlib.contextmanager
+    def _opened(self, path: str, flags: int, attributes: _Raw) -> Iterator[_OpenFile]:
+        """Open a file while it is entered; left alone when the host cannot be asked any more."""
+        answer = self._ask(_OPEN, path, _uint32(flags), attributes)
         self._expect(answer, _HANDLE, path)
-        return answer.text()
+        file = _OpenFile(answer.text())
+        try:
+            yield file
+        except (ConnectionLost, DeadlinePassed, Cancelled):
+            raise
+        except BaseException:  # refused, or the caller wants no more
+            self._close_file(file)
+            raise
+        closed = self._close_file(file)
+        if not closed.is_status(_STATUS_OK):
+            self._expect(closed, _NOTHING, path)
+
+    def _close_file(self, file: _OpenFile) -> _Answer:
+        while file.on_the_way:
+            self._wait(file.on_the_way.popleft())
+        return self._ask(_CLOSE, file.handle)
 
     def _ask(self, kind: int, *fields: str | bytes | _Raw) -> _Answer:
         return self._wait(self._send(kind, *fields))
 
     def _must(self, number: int, path: str) -> None:
-        answer = self._wait(number)
-        if answer.kind != _STATUS or answer.number() != _STATUS_OK:
+        self._check(self._wait(number), path)
+
+    def _check(self, answer: _Answer, path: str) -> None:
+        if not answer.is_status(_STATUS_OK):
             self._expect(answer, _NOTHING, path)
 
     def _expect(self, answer: _Answer, kind: int, path: str) -> None:
@@ -220,8 +278,11 @@ class SftpFiles:
 
     def _send(self, kind: int, *fields: str | bytes | _Raw) -> int:
         number = next(self._numbers)
-        body = b"".join(_encode(field) for field in fields)
+        body = b"".join(map(_encode, fields))
+        self._asked.add(number)
+        self._half_sent = True
         self._channel.send_all(struct.pack(">IBI", len(body) + 5, kind, number) + body)
+        self._half_sent = False
         return number
 
     def _wait(self, number: int) -> _Answer:
@@ -236,18 +297,22 @@ class SftpFiles:
             return  # the service's own stderr
         self._received += data
         while len(self._received) >= 4:  # noqa: PLR2004 (an answer begins with its uint32 length)
-            size = int.from_bytes(self._received[:4], "big")
+            size = _uint32_at(self._received, 0)
             if not 5 <= size <= _MAX_ANSWER_BYTES:  # noqa: PLR2004 (kind and number)
                 raise ConnectionLost(f"the host's file service sent an answer of {size} bytes")
             if len(self._received) < 4 + size:
                 return
-            answer = bytes(self._received[4 : 4 + size])
+            self._keep(bytes(self._received[4 : 4 + size]))
             del self._received[: 4 + size]
-            if answer[0] == _VERSION:
-                self._answers[_GREETING] = _Answer(_VERSION, answer[1:])
-            else:
-                number = int.from_bytes(answer[1:5], "big")
-                self._answers[number] = _Answer(answer[0], answer[5:])
+
+    def _keep(self, answer: bytes) -> None:
+        """Put an answer where the one who asked looks for it."""
+        kind = answer[0]
+        number = _GREETING if kind == _VERSION else _uint32_at(answer, 1)
+        if number not in self._asked:
+            raise ConnectionLost("the host's file service answered what nobody had asked")
+        self._asked.remove(number)
+        self._answers[number] = _Answer(kind, answer[1 if kind == _VERSION else 5 :])
 
 
 class _Raw(bytes):
@@ -271,33 +336,31 @@ def _encode(field: str | bytes | _Raw) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
-def _number_at(body: bytes, at: int, size: int = 4) -> int:
-    return int.from_bytes(_bytes_at(body, at, size), "big")
+def _uint32_at(body: bytes | bytearray, at: int) -> int:
+    return int.from_bytes(_bytes_at(body, at, 4), "big")
 
 
 def _text_at(body: bytes, at: int) -> bytes:
-    return _bytes_at(body, at + 4, _number_at(body, at))
+    return _bytes_at(body, at + 4, _uint32_at(body, at))
 
 
-def _bytes_at(body: bytes, at: int, size: int) -> bytes:
-    taken = body[at : at + size]
-    if len(taken) < size:
-        raise ConnectionLost("the host's file service gave an answer that is cut short")
-    return taken
+def _bytes_at(body: bytes | bytearray, at: int, size: int) -> bytes:
+    found = bytes(body[at : at + size])
+    if len(found) < size:
+        raise ConnectionLost("the host's file service sent an answer that is cut short")
+    return found
 
 
 def _file_info(body: bytes) -> FileInfo:
-    flags = _number_at(body, 0)
-    at = 4
-    size: int | None = None
-    mode: int | None = None
+    flags = _uint32_at(body, 0)
+    at, size, mode = 4, None, None
     if flags & _ATTR_SIZE:
-        size = _number_at(body, at, 8)
+        size = int.from_bytes(_bytes_at(body, at, 8), "big")
         at += 8
     if flags & _ATTR_IDS:
         at += 8
     if flags & _ATTR_MODE:
-        mode = _number_at(body, at)
+        mode = _uint32_at(body, at)
     is_folder = mode is not None and stat.S_ISDIR(mode)
     bits = None if mode is None else stat.S_IMODE(mode)
     return FileInfo(size_bytes=size, mode=bits, is_folder=is_folder)

@@ -6,9 +6,9 @@ key ─► revoked? ─► a certificate of a known authority? ─► known? ─
 from __future__ import annotations
 
 import enum
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from fleetrun.errors import HostKeyError
 from fleetrun.hosts import DEFAULT_PORT, Host, HostKeyPolicy
@@ -19,14 +19,23 @@ from fleetrun.ssh.known_hosts_file import KnownLine, locked_file
 
 def host_key_of(blob: bytes) -> HostKey:
     """Return the key that a blob from the wire is; its type is the blob's first string."""
-    (size,) = struct.unpack_from(">I", blob)
+    size = int.from_bytes(blob[:4], "big")
     return HostKey(key_type=blob[4 : 4 + size].decode("ascii", "replace"), blob=blob)
 
 
 def known_name(host: Host) -> str:
-    """Return the name under which known_hosts has the host: `address`, or `[address]:port`."""
+    """Return the name under which known_hosts has the host: `address`, or `[address]:port`.
+
+    An alias (HostKeyAlias) takes the place of both, as for ssh.
+    """
+    if host.host_key_alias is not None:
+        return host.host_key_alias
     if host.port == DEFAULT_PORT:
         return host.address
+    return _with_port(host)
+
+
+def _with_port(host: Host) -> str:
     return f"[{host.address}]:{host.port}"
 
 
@@ -112,7 +121,7 @@ def _find(entries: Iterable[Entry], marker: str, blob: bytes) -> Entry | None:
 
 def _known_without_port(host: Host, key: HostKey) -> Entry | None:
     """Look under the plain address when nothing is known of `[address]:port`, as ssh does."""
-    if host.port == DEFAULT_PORT:
+    if known_name(host) != _with_port(host):
         return None
     entries = _entries_named(host, host.address)
     if _find(entries, "@revoked", key.blob) is not None:
@@ -142,7 +151,7 @@ def check_host_key(host: Host, key: HostKey) -> None:
 
 def _vouched_for(host: Host, certificate: Certificate) -> bool:
     """Tell whether a known authority vouches for the host; raise when it does not do so well."""
-    entries = _marked_entries(host)
+    entries = _marked_entries(host, known_entries(host))
     authority = host_key_of(certificate.authority)
     plain = host_key_of(certificate.plain_blob)
     for what, key in (("authority's key", authority), ("key", plain)):
@@ -151,19 +160,21 @@ def _vouched_for(host: Host, certificate: Certificate) -> bool:
             raise HostKeyError(f"its {what} {key.fingerprint} is revoked ({revoked.place})")
     if _find(entries, "@cert-authority", authority.blob) is None:
         return False
-    certificate.check(host.address)
+    certificate.check(host.host_key_alias or host.address)
     return True
 
 
-def _marked_entries(host: Host) -> list[Entry]:
-    """Return the authorities and revocations for the host; under its plain name too, as ssh does.
+def _marked_entries(host: Host, entries: Sequence[Entry]) -> list[Entry]:
+    """Return the authorities and revocations for the host, among its entries and beside them.
 
-    The plain name counts for a host on another port when nothing vouches for `[address]:port`.
+    As for ssh, the plain name counts for a host on another port when nothing vouches for
+    `[address]:port`.
     """
-    entries = [entry for entry in known_entries(host) if entry.marker]
-    if host.port != DEFAULT_PORT and not any(e.marker == "@cert-authority" for e in entries):
-        entries += [entry for entry in _entries_named(host, host.address) if entry.marker]
-    return entries
+    marked = [entry for entry in entries if entry.marker]
+    has_authority = any(entry.marker == "@cert-authority" for entry in marked)
+    if known_name(host) == _with_port(host) and not has_authority:
+        marked += [entry for entry in _entries_named(host, host.address) if entry.marker]
+    return marked
 
 
 def _refusal(host: Host, key: HostKey, verdict: Verdict) -> str:
@@ -195,7 +206,7 @@ def offered_key_types(host: Host, supported: Sequence[str]) -> tuple[str, ...]:
     if "ssh-rsa" in known:  # one key, several signature algorithms (RFC 8332)
         known |= {"rsa-sha2-512", "rsa-sha2-256"}
     plain = sorted(supported, key=lambda name: name not in known)
-    if any(entry.marker == "@cert-authority" for entry in _marked_entries(host)):
+    if any(entry.marker == "@cert-authority" for entry in _marked_entries(host, entries)):
         certified = tuple(name + SUFFIX for name in supported if name != "ssh-rsa")
         return (*certified, *plain)
     return tuple(plain)
@@ -209,9 +220,7 @@ def add_host_key(host: Host, key: HostKey, *, beside_others: bool = False) -> No
 
     Raises `HostKeyError` when the host has another key there by then, or it cannot be written.
     """
-    if not host.key_files:
-        raise HostKeyError("there is no known_hosts file to write its key to")
-    path = host.key_files[0]
+    path = _first_file(host)
     line = KnownLine(name=known_name(host), key=key)
     try:
         with locked_file(path) as file:
@@ -226,8 +235,14 @@ def add_host_key(host: Host, key: HostKey, *, beside_others: bool = False) -> No
         raise HostKeyError(f"{path}: its key cannot be written there: {error.strerror}") from error
 
 
+def _first_file(host: Host) -> Path:
+    if not host.key_files:
+        raise HostKeyError("there is no known_hosts file to write its key to")
+    return host.key_files[0]
+
+
 def replace_host_keys(host: Host, keys: Sequence[HostKey]) -> None:
-    """Take the host's plain keys out of its first known_hosts file, and write these instead.
+    """Put the keys in the place of the host's plain ones in its first known_hosts file.
 
     Raises `HostKeyError` when one of them is revoked, or the file cannot be written.
     """
@@ -235,12 +250,11 @@ def replace_host_keys(host: Host, keys: Sequence[HostKey]) -> None:
         verdict = judge(host, key)
         if verdict.standing is Standing.REVOKED:
             raise HostKeyError(_refusal(host, key, verdict))
-    path = host.key_files[0]
+    path = _first_file(host)
+    name = known_name(host)
     try:
         with locked_file(path) as file:
-            file.remove(known_name(host))
-            for key in keys:
-                file.append(KnownLine(name=known_name(host), key=key))
+            file.replace(name, [KnownLine(name=name, key=key) for key in keys])
     except OSError as error:
         raise HostKeyError(f"{path}: its keys cannot be written: {error.strerror}") from error
 

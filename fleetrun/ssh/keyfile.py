@@ -7,7 +7,6 @@ import binascii
 import os
 import re
 import stat
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from fleetrun.hosts import Host
 
 _MAX_BYTES = 64 * 1024
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
+_PUBLIC = (b"ssh-", b"ecdsa-", b"sk-")
 _PEM = re.compile(rb"-----BEGIN ([A-Z ]*)PRIVATE KEY-----(.*?)-----END", re.DOTALL)
 
 
@@ -44,9 +44,11 @@ def look_at_key(path: str) -> KeyFile:
         raise UsageError(f"{path}: is a public key; give the private one, without .pub")
     try:
         status = file.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise UsageError(f"{path}: is a folder, not a private key")
-        content = file.read_bytes()[:_MAX_BYTES]
+        if not stat.S_ISREG(status.st_mode):  # what can be read but once is of no use either
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "no ordinary file"
+            raise UsageError(f"{path}: is {what}, not a private key")
+        with file.open("rb") as opened:
+            content = opened.read(_MAX_BYTES)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(f"{path}: the private key cannot be read: {reason}") from error
@@ -62,9 +64,7 @@ def look_at_key(path: str) -> KeyFile:
 def _is_encrypted(path: str, content: bytes) -> bool:
     found = _PEM.search(content)
     if found is None:
-        what = (
-            "a public key" if content.startswith((b"ssh-", b"ecdsa-", b"sk-")) else "no private key"
-        )
+        what = "a public key" if content.startswith(_PUBLIC) else "no private key"
         raise UsageError(f"{path}: is {what}; a private key begins with -----BEGIN")
     kind, body = found.groups()
     if kind.strip() != b"OPENSSH":
@@ -75,6 +75,54 @@ def _is_encrypted(path: str, content: bytes) -> bool:
         raise UsageError(f"{path}: the private key is damaged: {error}") from error
     if not blob.startswith(_OPENSSH_MAGIC):
         raise UsageError(f"{path}: the private key is damaged: it is not in OpenSSH's format")
-    (size,) = struct.unpack_from(">I", blob, len(_OPENSSH_MAGIC))
     start = len(_OPENSSH_MAGIC) + 4
-    return blob[start : start + size] != b"none"
+    cipher = blob[start : start + int.from_bytes(blob[start - 4 : start], "big")]
+    if not cipher:
+        raise UsageError(f"{path}: the private key is damaged: it ends too early")
+    return cipher != b"none"
+
+
+def public_blob(path: str) -> bytes | None:
+    """Return the public key of a key file; None when only decrypting the file would tell.
+
+    It stands beside the file (`path.pub`), is the file itself, or is in the open part of a private
+    key in OpenSSH's format.
+    """
+    file = Path(path).expanduser()
+    try:
+        beside = file.with_name(f"{file.name}.pub")
+        if beside.is_file():
+            return read_public_blob(beside)
+        return read_public_blob(file) or _blob_in_private_key(file)
+    except OSError:
+        return None
+
+
+def read_public_blob(file: Path) -> bytes | None:
+    """Return the key in a public key file or a certificate; None when it is neither.
+
+    Raises `OSError` when it cannot be read.
+    """
+    with file.open("rb") as opened:
+        words = opened.read(_MAX_BYTES).split(maxsplit=2)
+    if len(words) < 2 or not words[0].startswith(_PUBLIC):  # noqa: PLR2004 (type and key)
+        return None
+    try:
+        return base64.b64decode(words[1], validate=True)
+    except binascii.Error:
+        return None
+
+
+def _blob_in_private_key(file: Path) -> bytes | None:
+    with file.open("rb") as opened:
+        found = _PEM.search(opened.read(_MAX_BYTES))
+    if found is None or found[1].strip() != b"OPENSSH":
+        return None
+    try:
+        data = base64.b64decode(b"".join(found[2].split())).removeprefix(_OPENSSH_MAGIC)
+    except binascii.Error:
+        return None
+    for _ in range(3):  # the cipher, the key derivation and its options
+        data = data[4 + int.from_bytes(data[:4], "big") :]
+    size = int.from_bytes(data[4:8], "big")  # after the number of keys, which is 1
+    return data[8 : 8 + size] or None

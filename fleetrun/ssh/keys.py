@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import io
 import logging
 import threading
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetrun.errors import AuthError, UsageError
-from fleetrun.hosts import Host, Secret
+from fleetrun.errors import AuthError, HostKeyError, UsageError
+from fleetrun.hosts import AGENT_OF_ENVIRONMENT, DEFAULT_IDENTITY_FILES, Host, Secret
 from fleetrun.ssh.agent import agent_keys
-from fleetrun.ssh.keyfile import look_at_key
+from fleetrun.ssh.certificate import Certificate
+from fleetrun.ssh.keyfile import look_at_key, public_blob, read_public_blob
 
 from cryptography.hazmat.primitives import serialization  # isort: skip
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 # fleetrun.ssh.agent makes it cheap, and must come first
 from paramiko import ECDSAKey, Ed25519Key, PKey, RSAKey  # isort: skip
+from paramiko.agent import AgentKey
 from paramiko.pkey import UnknownKeyType
 from paramiko.ssh_exception import PasswordRequiredException, SSHException
 
 log = logging.getLogger(__name__)
 
-_USUAL_FILES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 MAX_OFFERS = 5
 """sshd ends a connection after six failures (MaxAuthTries); one is left for a password."""
 
@@ -45,15 +48,40 @@ class LoginKeys:
     hint: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identities:
+    """What a host says of the keys to offer, as far as it does not name a single one.
+
+    The fields are those of `Host`: `identity_files`, `identities_only`, `identity_agent`,
+    `certificate_files`.
+    """
+
+    files: tuple[str, ...] = DEFAULT_IDENTITY_FILES
+    only: bool = False
+    agent: str | None = AGENT_OF_ENVIRONMENT
+    certificates: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, host: Host) -> Identities:
+        """Return what the host says."""
+        return cls(
+            files=host.identity_files,
+            only=host.identities_only,
+            agent=host.identity_agent,
+            certificates=host.certificate_files,
+        )
+
+
 def login_keys(host: Host) -> LoginKeys:
-    """Return the keys to offer to the host: the one it names alone, or the agent's and the usual.
+    """Return the keys to offer to the host: the one it names alone, or the agent's and its files'.
 
     Raises `AuthError` when the named one cannot be used.
     """
     with _lock:  # the first session reads, the others wait and share
         if host.private_key is not None:
-            return LoginKeys(keys=(read_key(host.private_key, host.key_passphrase),))
-        return _own_keys()
+            named = read_key(host.private_key, host.key_passphrase)
+            return LoginKeys(keys=tuple(with_certificates([named], host.certificate_files)))
+        return _own_keys(Identities.of(host))
 
 
 @functools.lru_cache(maxsize=256)
@@ -106,23 +134,73 @@ def _parse_pkcs8(content: bytes, passphrase: bytes | None) -> PKey:
     raise SSHException(f"a key of the kind {type(key).__name__} cannot be used for SSH")
 
 
-@functools.cache
-def _own_keys() -> LoginKeys:
-    keys: list[PKey] = list(agent_keys())
-    blobs = {key.asbytes() for key in keys}
-    for name in _USUAL_FILES:
-        if Path(name).expanduser().is_file():
-            try:
-                key = read_key(name)
-            except AuthError as error:
-                log.info("not offered: %s", error)  # nobody asked for this one
-            else:
-                keys += [] if key.asbytes() in blobs else [key]  # the agent may hold it too
-    left_out = len(keys) - MAX_OFFERS
-    hint = ""
+@functools.lru_cache(maxsize=256)
+def _own_keys(identities: Identities) -> LoginKeys:
+    """Put the keys in ssh's order: the agent's that the files name, its others, the files' own."""
+    files = [path for path in identities.files if Path(path).expanduser().is_file()]
+    named = [blob for path in files if (blob := public_blob(path)) is not None]
+    from_agent = [] if identities.agent is None else agent_keys(identities.agent)
+    held = {key.asbytes(): key for key in from_agent}
+    first: list[PKey] = [held[blob] for blob in dict.fromkeys(named) if blob in held]
+    last, hints = _own_files(files, held)
+    others = [] if identities.only else [key for key in from_agent if key not in first]
+    room = max(0, MAX_OFFERS - len(first) - len(last))
+    left_out = len(others) - room
     if left_out > 0:
-        hint = (
-            f"; {left_out} more keys of the ssh-agent and ~/.ssh were not offered, since servers "
+        hints.append(
+            f"; {left_out} more keys of the ssh-agent were not offered, since servers "
             "hang up after six: name the right one with --private-key"
         )
-    return LoginKeys(keys=tuple(keys[:MAX_OFFERS]), hint=hint)
+    if from_agent and not (first or others[:room]):
+        from_agent[0].agent.close()  # nobody will ask it again
+    keys = with_certificates([*first, *others[:room], *last], identities.certificates)
+    return LoginKeys(keys=tuple(keys), hint="".join(hints))
+
+
+def _own_files(paths: Sequence[str], held: Container[bytes]) -> tuple[list[PKey], list[str]]:
+    """Read the files whose keys the agent does not hold; return them, and why some cannot be."""
+    keys: list[PKey] = []
+    hints: list[str] = []
+    for path in paths:
+        if public_blob(path) in held:
+            continue
+        try:
+            key = read_key(path)
+        except AuthError as error:
+            log.info("not offered: %s", error)
+            if path not in DEFAULT_IDENTITY_FILES:  # of the usual ones nobody asked for it
+                hints.append(f"; not offered: {error}")
+        else:
+            keys += [] if key.asbytes() in held else [key]
+    return keys, hints
+
+
+def with_certificates(keys: Sequence[PKey], files: Sequence[str]) -> Iterator[PKey]:
+    """Yield the keys, and before each of them itself with every certificate that is for it.
+
+    A certificate that cannot be read is left out, as ssh does.
+    """
+    certificates = [(path, blob) for path in files if (blob := _certified_blob(path)) is not None]
+    for key in keys:
+        for path, blob in certificates:
+            if key.asbytes() == blob:
+                certified = _copy(key)
+                certified.load_certificate(path)
+                yield certified
+        yield key
+
+
+def _certified_blob(path: str) -> bytes | None:
+    """Return the key that a certificate is for; None when it cannot be read."""
+    try:
+        certificate = read_public_blob(Path(path).expanduser())
+        return None if certificate is None else Certificate.parse(certificate).plain_blob
+    except (OSError, HostKeyError) as error:
+        log.info("certificate %s left out: %s", path, error)
+        return None
+
+
+def _copy(key: PKey) -> PKey:
+    if isinstance(key, AgentKey):
+        return AgentKey(agent=key.agent, blob=key.blob, comment=key.comment)
+    return copy.copy(key)

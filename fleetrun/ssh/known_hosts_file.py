@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import errno
 import os
+import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,28 +55,36 @@ class LockedFile:
             raise
         self._content += new
 
-    def remove(self, name: str) -> None:
-        """Take out the plain lines that name this host, and the name out of lines with others.
+    def replace(self, name: str, lines: Iterable[KnownLine]) -> None:
+        """Put the lines in the place of the plain ones that name this host.
 
-        The new content is written beside the file and renamed over it. Lines with a marker and
-        lines with patterns stay: they were not written for this host alone.
+        Its name is taken out of lines that name others too. Lines with a marker and lines with
+        patterns stay: they were not written for this host alone. The new content is written beside
+        the file and renamed over it, so that the file is never without either. Nothing can be
+        written to the file by this object after that.
         """
-        kept = [
-            kept_line
-            for line in self._content.splitlines(keepends=True)
-            if (kept_line := _without(line, name)) is not None
-        ]
+        kept = [_without(line, name) for line in self._content.splitlines(keepends=True)]
         content = b"".join(kept)
-        if content == self._content:
-            return
-        temporary = self._path.with_name(f"{self._path.name}.fleetrun-new")
-        temporary.write_bytes(content)
-        temporary.chmod(self._path.stat().st_mode & 0o777)
-        temporary.replace(self._path)
-        fresh = os.open(self._path, os.O_RDWR | os.O_APPEND)
-        os.dup2(fresh, self._descriptor)  # what is appended next goes to the new file
-        os.close(fresh)
-        self._content = content
+        start = b"\n" if content and not content.endswith(b"\n") else b""
+        added = "".join(f"{line.text}\n" for line in lines)
+        _write_beside(self._path, content + start + added.encode())
+
+
+def _write_beside(path: Path, content: bytes) -> None:
+    """Replace the file in one step by one with that content, and the same mode and owner."""
+    status = path.stat()
+    temporary = path.with_name(f"{path.name}.fleetrun-new")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(stat.S_IMODE(status.st_mode))
+        if os.name == "posix" and status.st_uid != temporary.stat().st_uid:
+            os.chown(temporary, status.st_uid, status.st_gid)  # root, at work for somebody else
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _write_whole(descriptor: int, data: bytes) -> None:
@@ -84,27 +93,29 @@ def _write_whole(descriptor: int, data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _without(line: bytes, name: str) -> bytes | None:
-    """Return the line without the name; None when nothing but the name was in it."""
+def _without(line: bytes, name: str) -> bytes:
+    """Return the line without the name; nothing when there was no other name in it."""
     words = line.split(maxsplit=1)
-    if len(words) < 2 or line.lstrip().startswith((b"#", b"@")):  # noqa: PLR2004 (names and the rest)
+    if len(words) < 2 or words[0].startswith((b"#", b"@")):  # noqa: PLR2004 (names and the rest)
         return line
     names = words[0].decode("latin-1")
     if names.startswith("|"):
         entry = KnownHosts.parse([line], source="")
-        return None if any(entry.matching(name)) else line
+        return b"" if any(entry.matching(name)) else line
     others = [each for each in names.split(",") if each.lower() != name.lower()]
     if len(others) == len(names.split(",")):
         return line
-    return ",".join(others).encode("latin-1") + b" " + words[1] if others else None
+    return ",".join(others).encode("latin-1") + b" " + words[1] if others else b""
 
 
 @contextmanager
 def locked_file(path: Path) -> Iterator[LockedFile]:
     """Open the file for writing, made if it is missing, and keep all other writers away.
 
-    Other threads are kept away by a lock, other processes by one on the file (not on Windows).
+    Other threads are kept away by a lock, other processes by one on the file (not on Windows). A
+    link is followed, and stays one.
     """
+    path = path.resolve()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _one_writer:
         descriptor = _open_locked(path)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 
 from fleetrun.ssh import foreign  # noqa: F401 (makes paramiko cheap, and must come first)
 
-from paramiko import RSAKey  # isort: skip
+from paramiko import PKey, RSAKey  # isort: skip
 from paramiko.kex_group14 import KexGroup14SHA256
 
 CIPHERS = ("aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc")
@@ -31,6 +31,19 @@ class KexGroup14SHA1(KexGroup14SHA256):
 
 
 class RSAKeyWithSHA1(RSAKey):
-    """An RSA host key whose signatures may use SHA-1 (RFC 4253, section 6.6)."""
+    """An RSA key whose signatures may use SHA-1 (RFC 4253, section 6.6): a host's or a user's."""
 
-    HASHES: ClassVar[dict[str, type]] = {**RSAKey.HASHES, KEY_TYPE: hashes.SHA1}
+    HASHES: ClassVar[dict[str, type]] = {
+        **RSAKey.HASHES,
+        KEY_TYPE: hashes.SHA1,
+        f"{KEY_TYPE}-cert-v01@openssh.com": hashes.SHA1,
+    }
+
+
+def with_sha1(key: PKey) -> PKey:
+    """Return an RSA key as one that can sign with SHA-1 too, and any other as it is."""
+    if not isinstance(key, RSAKey):
+        return key
+    more_able = RSAKeyWithSHA1(key=key.key)
+    more_able.public_blob = key.public_blob
+    return more_able

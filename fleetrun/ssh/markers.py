@@ -104,14 +104,34 @@ class Group:
     def kill_line(self) -> str:
         """Return a line that ends the group, with TERM and then KILL; status 0 when it is gone.
 
-        A dead process that nobody has waited for (a zombie) is gone: it runs no more.
+        Gone is what `ps` does not list any more, or lists as a zombie, which runs no more. From
+        `kill -0` nothing is learnt of what belongs to somebody else, as a command under sudo does.
+        Where `ps` can tell sessions, the command's other groups are ended too: `timeout` makes one.
         """
-        group = self._number
-        return (
-            f"alive() {{ kill -0 -{group} 2>/dev/null && "
-            "{ ps -A -o pgid= -o stat= 2>/dev/null || ps -o pgid,stat; } | "
-            f'grep -q "^ *{group}  *[^Z]"; }}; '
-            "for signal in TERM 0 0 0 KILL 0 0 0; do "
-            f"kill -$signal -{group} 2>/dev/null; sleep 0.1; alive || exit 0; sleep 0.1; done; "
-            "exit 1"
-        )
+        return f"exec sh -c {shlex.quote(_KILL.replace('GROUP', str(self._number)))}"
+
+
+_KILL = """\
+kill -TERM -GROUP 2>/dev/null
+table() {
+    ps -A -o sid= -o pgid= -o stat= 2>/dev/null || ps -o sid,pgid,stat 2>/dev/null ||
+    ps -A -o pgid= -o pgid= -o stat= 2>/dev/null || ps -o pgid,pgid,stat 2>/dev/null
+}
+alive() {
+    table | while read -r session group stat; do
+        case $session:$group:$stat in
+            *:Z*) ;;
+            GROUP:* | *:GROUP:*) echo "$group" ;;
+        esac
+    done
+}
+table | grep -q "[0-9]" || exit 1
+for step in TERM:.1 0:.2 0:.4 KILL:.05 0:.1 0:.2 0:.4; do
+    groups=$(alive)
+    [ -n "$groups" ] || exit 0
+    for group in $groups; do kill -${step%:*} -$group 2>/dev/null; done
+    sleep ${step#*:}
+done
+[ -z "$(alive)" ]
+"""
+"""In POSIX shell; the forms of `ps` are that of Linux, of busybox, of macOS, of an old busybox."""

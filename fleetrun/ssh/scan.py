@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fleetrun.errors import ConnectError
 from fleetrun.hosts import Host
@@ -15,7 +16,7 @@ from fleetrun.ssh.known_hosts import HostKey
 from fleetrun.ssh.transport import Transport, host_key_algorithms
 from fleetrun.ssh.wire import Wire
 
-_RSA = {"rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"}
+_RSA = frozenset({"rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"})
 """One key behind several signature algorithms (RFC 8332)."""
 
 
@@ -47,20 +48,40 @@ class ScanSession:
 
 def scan(host: Host, on_phase: OnPhase, cancel: Cancel) -> ScanSession:
     """Collect all keys of the host; raises what `fleetrun.session.Connect` says."""
-    wanted = list(host_key_algorithms(legacy_algorithms=host.legacy_algorithms))
+    wanted = host_key_algorithms(legacy_algorithms=host.legacy_algorithms)
     keys: list[HostKey] = []
     while wanted:
-        key, offered = meet(host, wanted, on_phase, cancel, _look)
-        keys.append(key)
-        wanted = [name for name in wanted if name in offered and not _same_key(name, key.key_type)]
+        look = meet(host, wanted, on_phase, cancel, _look)
+        keys.append(look.key)
+        wanted = tuple(filter(look.leaves_open, wanted))
     on_phase(Phase.HOSTKEY)
     return ScanSession(host, keys)
 
 
-def _look(transport: Transport, wire: Wire) -> tuple[HostKey, tuple[str, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """One handshake: the key that it showed, and what else the host has to show."""
+
+    key: HostKey
+    algorithm: str
+    offered: tuple[str, ...]
+
+    def leaves_open(self, algorithm: str) -> bool:
+        """Tell whether the host may have another key, for that algorithm.
+
+        The algorithm that was agreed on is done with, whatever key came: a host that shows the key
+        of another type could keep us asking for ever.
+        """
+        shown = {self.algorithm, self.key.key_type}
+        if shown & _RSA:
+            shown |= _RSA
+        return algorithm in self.offered and algorithm not in shown
+
+
+def _look(transport: Transport, wire: Wire) -> _Look:
     wire.close()
-    return host_key_of(transport.host_key_blob), transport.server_key_types
-
-
-def _same_key(algorithm: str, key_type: str) -> bool:
-    return algorithm == key_type or (algorithm in _RSA and key_type == "ssh-rsa")
+    return _Look(
+        key=host_key_of(transport.host_key_blob),
+        algorithm=transport.host_key_type,
+        offered=transport.server_key_types,
+    )

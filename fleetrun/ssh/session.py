@@ -37,7 +37,7 @@ class SshSession:
     def files(self, *, timeout_s: float | None) -> SftpFiles:
         """Open the host's files, as `fleetrun.session.Session.files` says."""
         self._on_phase(Phase.SESSION)
-        files = SftpFiles(self._transport)
+        files = SftpFiles(self._transport, self._wire)
         self._on_phase(Phase.TRANSFER)
         self._wire.deadline = Deadline.after(
             timeout_s, f"not done within {timeout_s or 0:g} s (--command-timeout)"

@@ -13,14 +13,16 @@ What is overridden of paramiko is pinned by name in `tests/unit/ssh/test_paramik
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fleetrun.errors import Cancelled, ConnectError, ConnectionLost, DeadlinePassed, Refused
+from fleetrun.errors import Cancelled, ConnectError, ConnectionLost, DeadlinePassed
 from fleetrun.results import Phase
 from fleetrun.session import OnPhase
-from fleetrun.ssh import legacy
-from fleetrun.ssh.channel import CHANNEL_MESSAGES, DATA_PACKET_BYTES, WINDOW_BYTES, Channel
+from fleetrun.ssh import chacha, legacy
+from fleetrun.ssh.chacha import ChaChaPoly
+from fleetrun.ssh.channel import CHANNEL_MESSAGES, DATA_PACKET_BYTES, UNKNOWN, WINDOW_BYTES, Channel
 from fleetrun.ssh.foreign import INCOMPATIBLE, session_error
 from fleetrun.ssh.messages import build_message, read_text
 from fleetrun.ssh.packets import ClosedEarly, Packets
@@ -40,6 +42,9 @@ _MAX_BANNER_LINES = 1024
 
 _DISCONNECT_BY_APPLICATION = 11
 """RFC 4253, section 11.1."""
+
+_NUMBER_FROM_0 = ("SSH-2.0-OpenSSH_", "SSH-2.0-dropbear", "SSH-2.0-Go")
+"""Versions of servers whose first channel has the number 0: they take the first free one."""
 
 _KEX_METHOD_MESSAGES = range(30, 42)
 """Numbers that belong to the key exchange method in use (RFC 4253, section 12)."""
@@ -65,6 +70,10 @@ class Login(AuthOnlyHandler):
     """
 
     allowed: list[str] | None = None
+
+    def auth_none(self, username: str) -> list[str]:
+        """Ask to be let in with nothing; paramiko 5.1's own calls None to finish the request."""
+        return list(self.send_auth_request(username, "none", lambda _message: None))
 
     def wait_for_response(self, event: Any) -> list[str]:  # noqa: ANN401 (paramiko's signature)
         """Return [] when logged in; raise the server's answer as paramiko understood it."""
@@ -103,7 +112,18 @@ class Transport(ServiceRequestingTransport):
         "aes128-ctr",
         "aes192-ctr",
         "aes256-ctr",
+        chacha.NAME,
     )
+    _cipher_info: dict[str, dict[str, object]] = {  # noqa: RUF012 (theirs is one too)
+        **paramiko.Transport._cipher_info,  # noqa: SLF001
+        chacha.NAME: {
+            "class": ChaChaPoly,
+            "block-size": chacha.BLOCK_BYTES,
+            "iv-size": 0,
+            "key-size": chacha.KEY_BYTES,
+            "is_aead": True,
+        },
+    }
     _preferred_macs: tuple[str, ...] = (
         "hmac-sha2-256-etm@openssh.com",
         "hmac-sha2-512-etm@openssh.com",
@@ -128,6 +148,7 @@ class Transport(ServiceRequestingTransport):
         super().__init__(wire, packetizer_class=Packets)
         self._wire = wire
         self._offered_key_types = tuple(key_types)
+        self._legacy_algorithms = legacy_algorithms
         if legacy_algorithms:
             self._allow_legacy_algorithms()
         self._open_channels: dict[int, Channel] = {}
@@ -140,6 +161,23 @@ class Transport(ServiceRequestingTransport):
         self._alive_asked = 0
         self._held_back: list[Message] = []
         self._offer: dict[str, list[str]] = {}
+
+    def _filter_algorithm(self, type_: str) -> tuple[str, ...]:
+        """Return our algorithms of a type; paramiko leaves out forbidden ones: we have none."""
+        algorithms: tuple[str, ...] = getattr(self, f"_preferred_{type_}")
+        return algorithms
+
+    def _compute_key(self, id: str, nbytes: int) -> bytes:  # noqa: A002 (theirs)
+        """Derive a key (RFC 4253, section 7.2): six a login, for a third of what theirs takes."""
+        digest = self.kex_engine.hash_algo
+        secret = self.K  # bytes for a hybrid method, else a number, and an mpint then
+        if not isinstance(secret, bytes):
+            secret = secret.to_bytes(secret.bit_length() // 8 + 1, "big")
+        shared = len(secret).to_bytes(4, "big") + secret + self.H
+        key: bytes = digest(shared + id.encode() + self.session_id).digest()
+        while len(key) < nbytes:
+            key += digest(shared + key).digest()
+        return key[:nbytes]
 
     def _allow_legacy_algorithms(self) -> None:
         self._preferred_ciphers = (*self._preferred_ciphers, *legacy.CIPHERS)
@@ -157,6 +195,25 @@ class Transport(ServiceRequestingTransport):
     def preferred_keys(self) -> tuple[str, ...]:
         """The host key algorithms that are offered, best first."""
         return self._offered_key_types
+
+    @property
+    def preferred_pubkeys(self) -> tuple[str, ...]:
+        """The signature algorithms for keys of ours, best first.
+
+        With legacy algorithms, a server that has not said which it takes (RFC 8308) is held for one
+        that is older than SHA-2 for RSA.
+        """
+        modern = tuple(super().preferred_pubkeys)
+        if not self._legacy_algorithms:
+            return modern
+        said = "server-sig-algs" in self.server_extensions
+        return (*modern, legacy.KEY_TYPE) if said else (legacy.KEY_TYPE, *modern)
+
+    @property
+    def wants_legacy_signatures(self) -> bool:
+        """Whether the server has said that of an RSA key it takes signatures with SHA-1 alone."""
+        takes = self.server_extensions.get("server-sig-algs", b"").decode().split(",")
+        return legacy.KEY_TYPE in takes and not any(name.startswith("rsa-") for name in takes)
 
     def _log(self, level: int, msg: object, *args: object) -> None:
         """Log for the debug log alone: paramiko calls this several hundred times a login."""
@@ -311,9 +368,9 @@ class Transport(ServiceRequestingTransport):
         return None
 
     def _dispatch_to_handler(self, number: int, message: Message) -> None:
-        login = self.auth_handler
-        login_table = {} if login is None else login._handler_table  # noqa: SLF001
-        handler = self._handler_table.get(number) or login_table.get(number)
+        handler = self._handler_table.get(number)
+        if handler is None and self.auth_handler is not None:
+            handler = self.auth_handler._handler_table.get(number)  # noqa: SLF001
         if handler is not None:
             handler(message)
         elif number != common.MSG_UNIMPLEMENTED:
@@ -340,7 +397,7 @@ class Transport(ServiceRequestingTransport):
 
         Holding back never waits, so that a handler within the pump may send.
         """
-        if self.in_kex:
+        if self.in_kex or self._held_back:  # what was held back goes first
             self._held_back.append(data)
         else:
             self._send_message(data)
@@ -365,7 +422,10 @@ class Transport(ServiceRequestingTransport):
     # --- staying alive -------------------------------------------------------------------------
 
     def watch_for_silence(self, interval_s: float, count: int) -> None:
-        """Ask a silent host for a sign of life, and give up after count questions without one."""
+        """Ask a silent host for a sign of life, and give up after count questions without one.
+
+        An interval of 0 means never.
+        """
 
         def ask() -> None:
             if self._alive_asked >= count:
@@ -378,7 +438,7 @@ class Transport(ServiceRequestingTransport):
                     build_message(common.MSG_GLOBAL_REQUEST, "keepalive@openssh.com", True)
                 )
 
-        self._wire.silence_s = interval_s
+        self._wire.silence_s = interval_s or math.inf
         self._wire.on_silence = ask
 
     # --- channels ------------------------------------------------------------------------------
@@ -389,22 +449,42 @@ class Transport(ServiceRequestingTransport):
         Kind is 0 for data and else the extended data's type (1 is stderr). Raises `Refused` with
         the server's words when it will not open one.
         """
+        channel = self.begin_channel("session", take)
+        channel.await_opening()
+        return channel
+
+    def begin_channel(
+        self, kind: str, take: Callable[[int, bytes], None], *fields: int | str
+    ) -> Channel:
+        """Ask for a channel of a kind, with the fields that the kind has, and do not wait.
+
+        Once the answer was pumped, the channel is `opened`, or `refused` with the server's words.
+        """
         channel = Channel(self, self._next_channel_id, take)
         self._next_channel_id += 1
         self._open_channels[channel.local_id] = channel
         self.send_message(
             build_message(
                 common.MSG_CHANNEL_OPEN,
-                "session",
+                kind,
                 channel.local_id,
                 WINDOW_BYTES,
                 DATA_PACKET_BYTES,
+                *fields,
             )
         )
-        self.pump_until(lambda: channel.opened or channel.refused is not None)
-        if channel.refused is not None:
-            raise Refused(f"the host opens no session: {channel.refused}")
         return channel
+
+    def foresee_number(self, channel: Channel) -> bool:
+        """Tell whether the host's number of a channel it has yet to open is known, and note it.
+
+        So a request can follow the asking for a channel without a round trip in between. The hosts
+        that number from 0 are told by their version; of them only the first channel is foreseen.
+        """
+        known = channel.local_id == 0 and self.remote_version.startswith(_NUMBER_FROM_0)
+        if known and not channel.opened:
+            channel.remote_id = 0
+        return known
 
     def forget_channel(self, channel: Channel) -> None:
         """Take a channel that both sides have closed off the table."""
@@ -414,16 +494,20 @@ class Transport(ServiceRequestingTransport):
         channel = self._open_channels.get(message.get_int())
         if channel is None:
             raise ConnectionLost("it opened a channel that nobody asked for")
-        channel.remote_id = message.get_int()
+        foreseen, channel.remote_id = channel.remote_id, message.get_int()
+        if foreseen not in {UNKNOWN, channel.remote_id}:
+            raise ConnectionLost("it opened the channel under another number than it always does")
         channel.send_window = message.get_int()
         # never more than every server must take, whatever it claims (RFC 4253, section 6.1)
         channel.send_packet = min(message.get_int() or DATA_PACKET_BYTES, DATA_PACKET_BYTES)
         channel.opened = True
+        if channel.abandoned:
+            channel.close()
 
     def _take_not_opened(self, message: Message) -> None:
         channel = self._open_channels.pop(message.get_int(), None)
         if channel is not None:
-            code = message.get_int()
+            channel.refusal_code = code = message.get_int()
             words = read_text(message)
             channel.refused = words or f"code {code} (RFC 4254, section 5.1)"
 
@@ -436,6 +520,7 @@ class Transport(ServiceRequestingTransport):
         self._send_message(
             build_message(common.MSG_DISCONNECT, _DISCONNECT_BY_APPLICATION, "bye", "")
         )
+        self._wire.flush()
 
     def close(self) -> None:
         """Close the connection at once; safe to call twice."""
@@ -453,3 +538,14 @@ def host_key_algorithms(*, legacy_algorithms: bool = False) -> tuple[str, ...]:
     """Return the host key algorithms that can be verified here, paramiko's favourite first."""
     modern = tuple(paramiko.Transport._preferred_keys)  # noqa: SLF001
     return (*modern, legacy.KEY_TYPE) if legacy_algorithms else modern
+
+
+def offered_algorithms(*, legacy_algorithms: bool = False) -> dict[str, tuple[str, ...]]:
+    """Return the algorithms that are offered for everything but host keys, best first, by kind."""
+    more = (legacy.KEX,), legacy.CIPHERS, legacy.MACS
+    kex, ciphers, macs = more if legacy_algorithms else ((), (), ())
+    return {
+        "key exchange": (*Transport._preferred_kex, *kex),  # noqa: SLF001 (ours)
+        "cipher": (*Transport._preferred_ciphers, *ciphers),  # noqa: SLF001
+        "MAC": (*Transport._preferred_macs, *macs),  # noqa: SLF001
+    }

@@ -22,9 +22,11 @@ from fleetrun.results import Outcome, Phase
 from fleetrun.ssh import SshConnect
 
 MIB = 1024 * 1024
-QUICK = SshConnect(alive_interval_s=0.4, alive_count=3)
-SILENCE_S = 4 * 0.4
+QUICK = SshConnect(alive_interval_s=0.3, alive_count=3)
+SILENCE_S = 4 * 0.3
 """The silence after which QUICK gives a host up: three questions, and the wait for the last."""
+PAYLOAD_AT = 5
+"""After the lengths of a packet and of its padding. Padding in the clear counts for nothing."""
 WAYS = [Direction.TO_SERVER, Direction.TO_CLIENT]
 
 
@@ -70,35 +72,37 @@ def test_row_16_a_flipped_byte_in_mid_command_is_a_loss(
 
 
 @pytest.fixture(scope="module")
-def pieces(sshd: ServerAccount, tmp_path_factory: pytest.TempPathFactory) -> list[list[int]]:
-    """Where each piece of a conversation that is not harmed ends, by direction."""
-    passed: dict[Direction, list[int]] = {way: [] for way in WAYS}
+def payloads(
+    sshd: ServerAccount, tmp_path_factory: pytest.TempPathFactory
+) -> dict[Direction, list[int]]:
+    """A byte that counts in each piece until the command's end is told, by direction."""
+    passed: list[tuple[Direction, int]] = []
     trial = Trial(Mode.SEQUENTIAL, tmp_path_factory.mktemp("whole"), Path(sshd.private_key))
     with FaultProxy(
-        (sshd.address, sshd.port), on_passed=lambda way, data: passed[way].append(len(data))
+        (sshd.address, sshd.port), on_passed=lambda way, data: passed.append((way, len(data)))
     ) as proxy:
-        assert trial.run(behind(trial, proxy, sshd), "echo ran", within_s=0.0).ok
-    return [list(itertools.accumulate(passed[way])) for way in WAYS]
+        assert trial.run(behind(trial, proxy, sshd), "cat", within_s=0.0).ok
+    while passed[-1][0] is Direction.TO_SERVER:  # what we say when all is told
+        passed.pop()
+    sizes = {way: [size for passed_way, size in passed if passed_way is way] for way in WAYS}
+    starts = {way: [0, *itertools.accumulate(sizes[way])][:-1] for way in WAYS}
+    return {way: [start + PAYLOAD_AT for start in starts[way]] for way in WAYS}
 
 
 @pytest.mark.fault(16, "one byte flipped in any packet", "never ok; unreachable before the command")
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_row_16_a_flipped_byte_is_never_ok(
-    trial: Trial, sshd: ServerAccount, pieces: list[list[int]], way: Direction
+    trial: Trial, sshd: ServerAccount, payloads: dict[Direction, list[int]], way: Direction
 ) -> None:
-    ends = [0, *pieces[WAYS.index(way)]]
     with contextlib.ExitStack() as stack:
         hosts = []
-        for start, end in itertools.pairwise(ends[:-2]):
-            proxy = stack.enter_context(
-                FaultProxy(
-                    (sshd.address, sshd.port), direction=way, flip_byte_at=(start + end) // 2
-                )
-            )
+        for flip_byte_at in payloads[way]:
+            flip = FaultProxy((sshd.address, sshd.port), direction=way, flip_byte_at=flip_byte_at)
+            proxy = stack.enter_context(flip)
             hosts.append(behind(trial, proxy, sshd, connect_timeout_s=2.0, command_timeout_s=2.0))
-        report = trial.run_all(hosts, "echo ran", within_s=2.0 * len(hosts))
-    assert {result.outcome for result in report} <= {Outcome.UNREACHABLE, Outcome.LOST}
+        report = trial.run_all(hosts, "cat", within_s=2.0 * len(hosts))
     for result in report:
+        assert result.outcome in {Outcome.UNREACHABLE, Outcome.LOST}
         before = result.phase in {Phase.BANNER, Phase.KEX, Phase.HOSTKEY, Phase.AUTH, Phase.SESSION}
         assert (result.outcome is Outcome.UNREACHABLE) == before
 
@@ -148,8 +152,9 @@ def test_row_47_a_host_that_vanishes_is_lost(
 
 @pytest.mark.fault(47, "a silent command on a host that lives", "ok: silence alone is no loss")
 def test_row_47_a_silent_command_is_not_lost(trial: Trial, sshd: ServerAccount) -> None:
-    command = f"sleep {2 * SILENCE_S}"
-    assert trial.run(sshd.host("web1"), command, connect=QUICK, within_s=2 * SILENCE_S).ok
+    silence_s = 1.5 * SILENCE_S
+    result = trial.run(sshd.host("web1"), f"sleep {silence_s}", connect=QUICK, within_s=silence_s)
+    assert result.ok, result.error
 
 
 @pytest.mark.fault(48, "sshd frozen", "lost after the silence")
@@ -173,27 +178,24 @@ def test_row_48_a_frozen_server_is_lost(trial: Trial, sshd: ServerAccount, tmp_p
 
 @pytest.mark.fault(51, "a slow and distant link (1 MB/s, 50 ms each way)", "slow, correct")
 def test_row_51_a_slow_link_is_slow_and_correct(trial: Trial, sshd: ServerAccount) -> None:
-    data = os.urandom(MIB)
+    data = os.urandom(MIB // 2)
     link = FaultProxy((sshd.address, sshd.port), delay_s=0.05, rate_bytes_s=MIB)
     with link as proxy:
         result = trial.run(behind(trial, proxy, sshd), "cat", stdin=data, within_s=5.0)
     assert result.ok, result.error
     assert result.stdout == data
-    assert result.seconds >= 1.0
+    assert result.seconds >= 0.5
 
 
-@pytest.mark.fault(67, "the clock steps", "deadlines are not touched by it")
-@pytest.mark.parametrize("step_s", [86_400.0, -86_400.0], ids=["forwards", "backwards"])
-def test_row_67_a_stepping_clock_moves_no_deadline(
-    trial: Trial, sshd: ServerAccount, step_s: float
-) -> None:
+@pytest.mark.fault(67, "the clock steps by a day, to and fro", "deadlines are not touched by it")
+def test_row_67_a_stepping_clock_moves_no_deadline(trial: Trial, sshd: ServerAccount) -> None:
     hosts = [
         sshd.host("quick", command_timeout_s=10.0),
-        sshd.host("slow", command_timeout_s=1.0),
+        sshd.host("slow", command_timeout_s=0.5),
     ]
-    with SteppingClock(SshConnect(), step_s=step_s) as connect:
-        report = trial.run_all(hosts, "sleep 2 & wait", connect=connect, within_s=5.0)
+    with SteppingClock(SshConnect()) as connect:
+        report = trial.run_all(hosts, "sleep 1.5", connect=connect, within_s=3.0)
     assert report["quick"].ok, report["quick"].error
-    assert report["quick"].seconds >= 2.0
+    assert report["quick"].seconds >= 1.5
     assert report["slow"].outcome is Outcome.TIMEOUT
-    assert 1.0 <= report["slow"].seconds < 86_400.0
+    assert 0.5 <= report["slow"].seconds < 86_400.0

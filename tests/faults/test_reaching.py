@@ -92,10 +92,10 @@ def test_row_03_an_unknown_name_ends_in_resolve(trial: Trial, name: str) -> None
 @pytest.mark.fault(4, "resolver never answers", "unreachable, phase resolve, in time")
 def test_row_04_a_silent_resolver_ends_at_the_connect_timeout(trial: Trial) -> None:
     host = trial.host(22, address="slow.invalid", connect_timeout_s=TIMEOUT_S)
-    with FaultyResolver(SshConnect(), {"slow.invalid": ()}, silent_s=4.0) as connect:
+    with FaultyResolver(SshConnect(), {"slow.invalid": ()}, silent_s=2.5) as connect:
         result = trial.run(host, connect=connect, within_s=TIMEOUT_S)
     assert ended(result) == (Outcome.UNREACHABLE, Phase.RESOLVE)
-    assert TIMEOUT_S <= result.seconds < 4.0
+    assert TIMEOUT_S <= result.seconds < 2.5
     assert "the resolver did not answer" in str(result.error)
 
 

@@ -69,8 +69,10 @@ def talking(trial: Trial, where: str) -> Iterator[Host]:
 @pytest.mark.fault(
     43, "the same in a host's words: greeting, banner, goodbye, signal", "spelled out, in logs too"
 )
-@pytest.mark.parametrize("where", ["greeting", "banner", "goodbye", "signal"])
-@pytest.mark.parametrize("form", ["lines", "json"])
+@pytest.mark.parametrize(
+    ("where", "form"),
+    [("greeting", "lines"), ("banner", "lines"), ("goodbye", "json"), ("signal", "json")],
+)
 def test_row_43_a_host_s_words_cannot_drive_the_terminal(
     trial: Trial, where: str, form: str
 ) -> None:
@@ -122,7 +124,7 @@ def test_row_43_a_file_s_name_cannot_drive_the_terminal(
 )
 def test_row_65_an_odd_value_is_a_usage_error(trial: Trial, body: str, words: str) -> None:
     text = f"all:\n  hosts:\n    {body}\n"
-    ran = trial.command_line("exec", "true", inventory=text, within_s=0.0)
+    ran = trial.command_line_here("exec", "true", inventory=text, within_s=0.0)
     assert ran.code == 2
     assert ran.out == b""
     assert f"{trial.folder}/hosts.yaml:3: " in ran.err
@@ -173,8 +175,7 @@ def _environments() -> Iterator[str]:
     66, "a canary secret in all output, logs, JSON, arguments and environments", "not found"
 )
 @pytest.mark.parametrize("right", [True, False], ids=["let in", "refused"])
-@pytest.mark.parametrize("form", ["lines", "json"])
-@pytest.mark.parametrize("where", ["file", "inventory"])
+@pytest.mark.parametrize(("where", "form"), [("file", "lines"), ("inventory", "json")])
 def test_row_66_a_secret_is_nowhere_to_be_read(
     trial: Trial, *, right: bool, form: str, where: str
 ) -> None:

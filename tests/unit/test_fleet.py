@@ -191,11 +191,15 @@ def test_a_second_ctrl_c_waits_for_no_host(
     connect = FakeConnect(others=FakeHost(takes_s=takes_s, deaf=True, log=log))
     fleet = Fleet(hosts(1), mode=mode, connect=connect)
     send_once(signal.SIGINT, lambda: bool(log.read_text()))
-    send_once(signal.SIGINT, lambda: any(cancel.pressed for cancel in fleet._running))
+    send_once(signal.SIGINT, lambda: is_cancelled(fleet))
     with pytest.raises(KeyboardInterrupt):
         fleet.exec("sleep")
     stuck = [thread for thread in threading.enumerate() if thread.name.startswith("fleetrun-")]
     assert len(stuck) == (0 if has_workers else 1)
+
+
+def is_cancelled(fleet: Fleet) -> bool:
+    return any(call._cancel is not None and call._cancel.pressed for call in fleet._calls.running)
 
 
 def send_once(signum: signal.Signals, condition: Callable[[], bool]) -> None:
@@ -256,6 +260,17 @@ def test_hosts_may_be_given_as_text() -> None:
             id="mode",
         ),
         pytest.param(lambda: Fleet(["web1"], forks=0), "forks is 0", id="forks"),
+        pytest.param(
+            lambda: Fleet(["web1"], mode="hybrid", carrier="pigeons"),
+            "no carrier 'pigeons'; there are: threads, greenlets",
+            id="carrier",
+        ),
+        pytest.param(
+            lambda: Fleet(["web1"], max_fail="some"), "'some' is no number of hosts", id="max-fail"
+        ),
+        pytest.param(
+            lambda: Fleet(["web1"], max_unreachable=-1), "'-1' is no number", id="max-unreachable"
+        ),
         pytest.param(lambda: Fleet(["web1"]).stream(" "), "the command is empty", id="command"),
         pytest.param(lambda: Fleet(["web1"]).put("/nowhere/f"), "no such file", id="put"),
         pytest.param(lambda: Fleet(["web1"]).get("../f", "got"), "without '..'", id="get"),

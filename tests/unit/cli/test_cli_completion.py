@@ -7,7 +7,7 @@ import pytest
 from command_line import CommandLine
 
 from fleetrun.cli import main
-from fleetrun.cli.completing import complete_limit
+from fleetrun.cli.completing import complete_hosts
 from fleetrun.cli.exec import command as exec_command
 
 
@@ -34,10 +34,12 @@ def complete(
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("fleetrun e", ["exec"]),
+        ("fleetrun exe", ["exec"]),
         ("fleetrun exec --mo", ["--mode"]),
         ("fleetrun exec --mode t", ["threads"]),
         ("fleetrun exec -i hosts.yaml -l web", ["web", "web1", "web2"]),
+        ("fleetrun exec -x web", ["web", "web1", "web2"]),
+        ("fleetrun exec -i hosts.yaml -i web9, -w web", ["web", "web1", "web2", "web9"]),
     ],
 )
 def test_commands_options_values_and_hosts_are_offered(
@@ -60,7 +62,15 @@ def test_an_inventory_with_a_mistake_offers_nothing_and_says_nothing(
     path = tmp_path / "hosts.yaml"
     path.write_text("all: [")
     context = click.Context(exec_command)
-    context.params["inventory"] = str(path)
+    context.params["inventory"] = (str(path),)
 
-    assert complete_limit(context, exec_command.params[0], "w") == []
+    assert complete_hosts(context, exec_command.params[0], "w") == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_is_read_from_the_terminal_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    context = click.Context(exec_command)
+    context.params["inventory"] = ("web1,", "-")
+
+    assert complete_hosts(context, exec_command.params[0], "w") == []

@@ -26,7 +26,9 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> list[Exec]:
     """What the command line would have performed."""
     performed: list[Exec] = []
 
-    def perform(_fleet: object, operation: Exec, _output: object, _stop: object) -> int:
+    def perform(
+        _fleet: object, operation: Exec, _output: object, _stop: object, _waves: object = None
+    ) -> int:
         performed.append(operation)
         return 0
 

@@ -14,7 +14,9 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> list[Put | Get]:
     """What the command line would have performed."""
     performed: list[Put | Get] = []
 
-    def perform(_fleet: object, operation: Put | Get, _output: object, _stop: object) -> int:
+    def perform(
+        _fleet: object, operation: Put | Get, _output: object, _stop: object, _waves: object = None
+    ) -> int:
         performed.append(operation)
         return 0
 

@@ -77,6 +77,36 @@ def test_forks_below_one_are_refused(asked: Mode, forks: int) -> None:
         make_plan(asked, forks=forks, hosts=3)
 
 
+def test_threads_fill_the_workers_of_hybrid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mode, "_cores", lambda: 2)
+    plan = make_plan(Mode.HYBRID, forks=None, hosts=1000, carrier=Carrier.THREADS)
+    assert (plan.workers, plan.width, plan.carrier) == (2, 64, Carrier.THREADS)
+
+
+@pytest.mark.parametrize("asked", [None, *(each for each in Mode if each is not Mode.HYBRID)])
+@pytest.mark.parametrize("carrier", Carrier)
+def test_no_other_mode_has_a_choice_of_carrier(asked: Mode | None, carrier: Carrier) -> None:
+    with pytest.raises(UsageError, match="for the mode hybrid alone"):
+        make_plan(asked, forks=None, hosts=3, carrier=carrier)
+
+
+@pytest.mark.parametrize(
+    ("workers", "width", "hosts", "expected"),
+    [
+        pytest.param(0, 64, 5, (0, 5), id="this-process"),
+        pytest.param(0, 64, 500, (0, 64), id="never-wider"),
+        pytest.param(4, 100, 2, (2, 1), id="fewer-workers"),
+        pytest.param(4, 100, 10, (4, 3), id="shared"),
+        pytest.param(4, 100, 0, (0, 1), id="none"),
+    ],
+)
+def test_a_part_of_the_hosts_needs_a_part_of_the_plan(
+    workers: int, width: int, hosts: int, expected: tuple[int, int]
+) -> None:
+    plan = Plan(mode=Mode.HYBRID, workers=workers, width=width).for_some(hosts)
+    assert (plan.workers, plan.width) == expected
+
+
 def run_with_descriptors(soft: int, hard: int, script: str) -> str:
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
     command = [sys.executable, "-c", limit + textwrap.dedent(script)]

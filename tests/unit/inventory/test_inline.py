@@ -72,8 +72,6 @@ MISTAKES = {
     "a;b": "the host name 'a;b' has ';' in it, which is not allowed",
     "-oProxyCommand=id": "the host name '-oProxyCommand=id' begins with '-', as an option does",
     "-l@web1": "the user '-l' begins with '-', as an option does",
-    "web[1:3]": "the host name 'web[1:3]' has brackets in it, which only an IPv6 address may have; "
-    "ranges are not read: write the hosts one by one",
 }
 
 
@@ -86,8 +84,9 @@ def test_a_mistake_names_the_host_it_is_in(text: str, message: str) -> None:
 
 @pytest.mark.parametrize("text", [",", " , "])
 def test_a_list_without_a_host_is_an_error(text: str) -> None:
-    with pytest.raises(InventoryError, match=r"^-i: there is no host in it$"):
+    with pytest.raises(InventoryError) as caught:
         Inventory.load(text)
+    assert str(caught.value) == f"{text}: there is no host in it"
 
 
 def test_no_names_at_all_are_an_error() -> None:

@@ -25,9 +25,9 @@ _PORT = "is not a whole number from 1 to 65535"
 
 MISTAKES = {
     # the file
-    "empty file": ("", "hosts.yaml: there is nothing in the file"),
-    "only comments": ("# web1:\n", "hosts.yaml: there is nothing in the file"),
-    "empty document": ("---\n", "hosts.yaml: there is nothing in the file"),
+    "empty file": ("", "hosts.yaml: there is no host in it"),
+    "only comments": ("# web1:\n", "hosts.yaml: there is no host in it"),
+    "empty document": ("---\n", "hosts.yaml: there is no host in it"),
     "no host": ("all:\n  children:\n    web:\n", "hosts.yaml: there is no host in it"),
     "not UTF-8": (
         b"all:\n  hosts:\n    caf\xe9:\n",
@@ -197,12 +197,46 @@ MISTAKES = {
         f"all:\n  hosts:\n    {'x' * 300}:\n",
         f"hosts.yaml:3: the host name '{'x' * 40}'… has 300 characters; 255 are allowed",
     ),
-    "range": (
-        "all:\n  hosts:\n    web[01:20]:\n",
+    "brackets that do not match": (
+        "all:\n  hosts:\n    web[1:\n",
+        "hosts.yaml:3: the brackets in 'web[1' do not match",
+    ),
+    "no range": (
+        "all:\n  hosts:\n    web[x-]:\n",
         (
-            "hosts.yaml:3: the host name 'web[01:20]' has brackets in it, which only an IPv6 "
-            "address may have; ranges are not read: write the hosts one by one"
+            "hosts.yaml:3: 'x-' in 'web[x-]' is no range: "
+            "ranges are [01:20], [a:f], [1:9:2] or [01-20,30]"
         ),
+    ),
+    "range backwards": (
+        "all:\n  hosts:\n    web[3:1]:\n",
+        "hosts.yaml:3: the range '3:1' in 'web[3:1]' begins after its end",
+    ),
+    "range of two widths": (
+        "all:\n  hosts:\n    web[01:100]:\n",
+        (
+            "hosts.yaml:3: the range '01:100' in 'web[01:100]' has ends of different widths; "
+            "write both with as many zeros"
+        ),
+    ),
+    "range from a number to a letter": (
+        "all:\n  hosts:\n    web[1:f]:\n",
+        (
+            "hosts.yaml:3: the range '1:f' in 'web[1:f]' has a number at one end and a letter at "
+            "the other"
+        ),
+    ),
+    "range that stands still": (
+        "all:\n  hosts:\n    web[1:9:0]:\n",
+        "hosts.yaml:3: the range '1:9:0' in 'web[1:9:0]' has a step of 0",
+    ),
+    "range without end": (
+        "all:\n  hosts:\n    web[1:999][1:9999]:\n",
+        "hosts.yaml:3: 'web[1:999][1:9999]' stands for more than 1,000,000 names",
+    ),
+    "bad host in a range": (
+        "all:\n  hosts:\n    web[1:2]:0:\n",
+        f"hosts.yaml:3: the port '0' {_PORT}",
     ),
     "host with two colons": (
         "all:\n  hosts:\n    web1:22:23:\n",
@@ -269,8 +303,11 @@ MISTAKES = {
         "hosts.yaml:4: host_keys: 'maybe' is not one of strict, accept-new, off",
     ),
     "switch": (
-        _host("ansible_host_key_checking: off"),
-        "hosts.yaml:4: ansible_host_key_checking: 'off' is not one of yes, no, true, false",
+        _host("ansible_host_key_checking: never"),
+        (
+            "hosts.yaml:4: ansible_host_key_checking: 'never' is not one of "
+            "yes, no, true, false, on, off, 1, 0"
+        ),
     ),
     "seconds with a unit": (
         _host("connect_timeout: 10s"),
@@ -285,36 +322,204 @@ MISTAKES = {
         _host("known_hosts: []"),
         "hosts.yaml:4: known_hosts: a single value is wanted, and this is a list",
     ),
-    "template": (
-        _host("ansible_host: '{{ inventory_hostname }}.example.com'"),
+}
+
+
+OTHER_FILES: dict[str, tuple[dict[str, str], str]] = {
+    # INI
+    "INI: spaces in a section": (
+        {"hosts": "web1\n[web servers]\n"},
         (
-            "hosts.yaml:4: 'ansible_host' of host 'web1' is a Jinja template, "
-            "which fleetrun does not evaluate; write the value itself"
+            "hosts:2: '[web servers]' is no section: sections are [GROUP], [GROUP:vars] and "
+            "[GROUP:children], without spaces"
         ),
     ),
-    "vault": (
-        _host("ansible_password: !vault |", "  $ANSIBLE_VAULT;1.1;AES256", "  3132"),
+    "INI: misspelt kind": (
+        {"hosts": "[web:children]\n[web:var]\n"},
+        "hosts:2: [web:var] is no kind of section; did you mean [web:vars]?",
+    ),
+    "INI: unknown kind": (
+        {"hosts": "[web:x]\n"},
+        "hosts:1: [web:x] is no kind of section; vars and children are",
+    ),
+    "INI: words behind a host": (
+        {"hosts": "web1 ansible_password=hunter2 hunter3\n"},
+        "hosts:1: what follows a host is NAME=VALUE; quote a value with spaces",
+    ),
+    "INI: value without a name": (
+        {"hosts": "web1 =x\n"},
+        "hosts:1: what follows a host is NAME=VALUE; quote a value with spaces",
+    ),
+    "INI: open quote": (
+        {"hosts": "web1 site='ams\n"},
+        "hosts:1: its quotes do not match (No closing quotation)",
+    ),
+    "INI: variable without a value": (
+        {"hosts": "[web]\n[web:vars]\nsite\n"},
+        "hosts:3: NAME=VALUE belongs here, in the variables of 'web'",
+    ),
+    "INI: child with a value": (
+        {"hosts": "[web:children]\ndb x=1\n"},
+        "hosts:2: the name of a group belongs here, one on each line, not 'db x=1'",
+    ),
+    "INI: children that are no group": (
+        {"hosts": "web1\n[web]\n[prod:children]\nwbe\n"},
+        "hosts:4: there is no group 'wbe'; did you mean web?",
+    ),
+    "INI: variables of no group": (
+        {"hosts": "web1\n[wbe:vars]\nx=1\n[web]\n"},
+        "hosts:2: there is no group 'wbe'; did you mean web?",
+    ),
+    "INI: all as a child": (
+        {"hosts": "[web:children]\nall\n"},
+        "hosts:2: 'all' holds every group and is no child of one",
+    ),
+    "INI: circle": (
+        {"hosts": "web1\n[a:children]\nb\n[b:children]\na\n"},
+        "hosts:5: group 'a' is its own ancestor: a > b > a",
+    ),
+    "INI: port": (
+        {"hosts": "web1 ansible_port=22x\n"},
+        f"hosts:1: ansible_port: the port '22x' {_PORT}",
+    ),
+    "INI: misspelt variable": (
+        {"hosts": "[all:vars]\nansible_usr=root\n"},
+        "hosts:2: there is no variable 'ansible_usr'; did you mean 'ansible_user'?",
+    ),
+    "INI: priority": (
+        {"hosts": "[web]\n[web:vars]\nansible_group_priority=high\n"},
+        "hosts:3: ansible_group_priority: it is not a whole number",
+    ),
+    "INI: the port of a host in two places": (
+        {"hosts": "lab:2201\n[web]\nlab:2202\n"},
         (
-            "hosts.yaml:4: 'ansible_password' of host 'web1' is encrypted with ansible-vault, "
-            "which fleetrun does not open; write the value itself"
+            "hosts:3: host 'lab' stands in hosts:1 with another port or user; "
+            "give the two different names, and say 'host:' below each"
         ),
     ),
-    "template in a list": (
-        _host("known_hosts: [a, '{% if x %}b{% endif %}']"),
+    # which layout
+    "TOML": ({"hosts.toml": "[web]\n"}, "hosts.toml: TOML is not read; write YAML, JSON or INI"),
+    "script that cannot be run": (
+        {"hosts.py": "#!/usr/bin/python3\n"},
+        "hosts.py: it begins as a script does, and is not executable: chmod +x it",
+    ),
+    "YAML without an ending": (
+        {"hosts": "---\nweb: [1]\n"},
+        f"hosts:2: group 'web' is a list; {_MAPPING}",
+    ),
+    "JSON": (
+        {"hosts.json": '{"all": {\n"hosts": [}}'},
+        ("hosts.json:2: this is not JSON: did not find expected node content"),
+    ),
+    # the layout of scripts, in a file
+    "--list: hosts": (
+        {"list.json": '{"_meta": {},\n"web": {"hosts": "web1"}}'},
+        "list.json:2: 'hosts' of group 'web' is a single value; a list belongs here",
+    ),
+    "--list: children": (
+        {"list.json": '{"_meta": {},\n"web": {"children": {"a": 1}}}'},
+        "list.json:2: 'children' of group 'web' is a mapping; a list belongs here",
+    ),
+    "--list: a name": (
+        {"list.json": '{"web": {"hosts": ["web1",\n["web2"]]}}'},
+        "list.json:2: a name belongs here, and this is a list",
+    ),
+    "--list: vars": (
+        {"list.json": '{"web": {"hosts": ["web1"], "vars": [1]}}'},
+        "list.json:1: 'vars' of group 'web' is a list; a mapping belongs here",
+    ),
+    "--list: neither": (
+        {"list.json": '{"_meta": {},\n"web": {"host": ["web1"]}}'},
+        "list.json:2: group 'web' has neither hosts nor vars nor children",
+    ),
+    "--list: group": (
+        {"list.json": '{"_meta": {},\n"web": "web1"}'},
+        "list.json:2: group 'web' is a single value; a mapping belongs here",
+    ),
+    "--list: hostvars": (
+        {"list.json": '{"_meta": {"hostvars": [1]}}'},
+        "list.json:1: 'hostvars' is a list; a mapping belongs here",
+    ),
+    "--list: variables of a host": (
+        {"list.json": '{"_meta": {"hostvars": {"web1": [1]}}, "web": ["web1"]}'},
+        "list.json:1: what there is of host 'web1' is a list; a mapping belongs here",
+    ),
+    # beside the inventory
+    "group_vars: list": (
+        {"hosts": "[web]\nweb1\n", "group_vars/web.yml": "\n- a: 1\n"},
+        "group_vars/web.yml:2: a file of variables has a 'name:' on each line, and this is a list",
+    ),
+    "group_vars: YAML": (
+        {"hosts": "[web]\nweb1\n", "group_vars/web/main.yml": "a: b: c\n"},
         (
-            "hosts.yaml:4: 'known_hosts' of host 'web1' is a Jinja template, "
-            "which fleetrun does not evaluate; write the value itself"
+            "group_vars/web/main.yml:1: this is not YAML: "
+            "mapping values are not allowed in this context"
         ),
+    ),
+    "host_vars: port": (
+        {"hosts": "web1\n", "host_vars/web1": "a: 1\nport: 0\n"},
+        f"host_vars/web1:2: port: the port '0' {_PORT}",
+    ),
+    "group_vars that is a file": (
+        {"hosts": "web1\n", "group_vars": "a: 1\n"},
+        "group_vars: it cannot be read: Not a directory",
+    ),
+    # what is handed on to ssh
+    "ssh: quotes": (
+        {"hosts": "[all:vars]\nansible_ssh_common_args=-o 'Port\n[x]\nweb1\n"},
+        "hosts:2: ansible_ssh_common_args: its quotes do not match",
+    ),
+    "ssh: port": (
+        {"hosts": "web1 ansible_ssh_extra_args='-p 0'\n"},
+        f"hosts:1: ansible_ssh_extra_args: the port '0' {_PORT}",
+    ),
+    "ssh: user": (
+        {"hosts": "web1 ansible_ssh_args='-o User=\"a b\"'\n"},
+        "hosts:1: ansible_ssh_args: the user 'a b' has ' ' in it, which is not allowed",
+    ),
+    "ssh: StrictHostKeyChecking": (
+        {"hosts": "web1 ansible_ssh_args='-o StrictHostKeyChecking=maybe'\n"},
+        (
+            "hosts:1: ansible_ssh_args: StrictHostKeyChecking 'maybe' is not one of "
+            "yes, ask, accept-new, no, off"
+        ),
+    ),
+    "ssh: ConnectTimeout": (
+        {"hosts": "web1 ansible_ssh_args='-o ConnectTimeout=none'\n"},
+        "hosts:1: ansible_ssh_args: ConnectTimeout 'none' is not a positive number of seconds",
+    ),
+    "ssh: no file": (
+        {"hosts": "web1 ansible_ssh_args='-i'\n"},
+        "hosts:1: ansible_ssh_args: an option that names a file has no value",
+    ),
+    "ssh: jump hosts": (
+        {"hosts": "web1 ansible_ssh_args='-J a:b:c'\n"},
+        "hosts:1: ansible_ssh_args: 'a:b:c' is no jump host; write USER@NAME:PORT",
+    ),
+    "jump host like an option": (
+        {"hosts": "web1 jump=-oProxyCommand=id\n"},
+        "hosts:1: jump: the jump host '-oProxyCommand=id' begins with '-', as an option does",
     ),
 }
 
 
-@pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        *(({"hosts.yaml": text}, message) for text, message in MISTAKES.values()),
+        *OTHER_FILES.values(),
+    ],
+    ids=[*MISTAKES, *OTHER_FILES],
+)
 def test_a_mistake_is_named_with_its_file_and_line(
-    load: Load, text: str | bytes, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str | bytes], message: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InventoryError) as caught:
-        load(text)
+        Inventory.load(next(iter(files))).select()
     assert str(caught.value) == message
 
 
@@ -334,11 +539,6 @@ def test_a_missing_file_hints_at_how_a_list_is_written(tmp_path: Path, name: str
     assert str(caught.value) == (
         f"{path}: there is no such file; a list of hosts is written with a comma: 'web1,web2,'"
     )
-
-
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InventoryError, match="it is a folder; give the inventory file in it"):
-        Inventory.load(tmp_path)
 
 
 def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
@@ -372,15 +572,16 @@ def test_an_impossible_path_is_an_inventory_error(name: str, reason: str) -> Non
 def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleetrun.inventory.source.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("fleetrun.inventory.files.MAX_BYTES", 1 << 20)
     path = tmp_path / "hosts.yaml"
     path.write_bytes(b"#" * ((1 << 20) + 1))
     with pytest.raises(InventoryError, match="it is larger than 1 MiB"):
         Inventory.load(path)
 
 
-def test_no_message_shows_a_password(load: Load) -> None:
+def test_no_message_and_no_warning_shows_a_password(load: Load) -> None:
     for value in ("[hunter2]", "{a: hunter2}", "'hunter2 {{ x }}'"):
         with pytest.raises(InventoryError) as caught:
-            load(_host(f"ansible_password: {value}"))
+            load(_host(f"ansible_password: {value}")).select()
         assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in str(load(_host("ansible_password: 'hunter2 {{ x }}'")).warnings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fleetrun.errors import InventoryError
@@ -38,7 +40,8 @@ SELECTIONS = {
     "*": EVERYTHING,
     "web1": ["web1"],
     "web": WEB,
-    "db": DB,  # the group comes before the host of that name
+    "db": ["db"],  # the host comes before the group of that name
+    "db:!db": ["db"],  # but what is left out, or left, is the group
     "ungrouped": ["db"],
     "web2,web1": ["web1", "web2"],
     "web2:web1": ["web1", "web2"],
@@ -63,8 +66,24 @@ SELECTIONS = {
     "~(web|db)1:web2": ["web1", "web2", "web10", "db1"],
     "~(?:web)1$": ["web1"],
     r"~web\d{2,3}": ["web10"],
+    "web[0]": ["web1"],
+    "web[-1]": ["web10"],
+    "web[1:2]": ["web2", "web3"],
+    "web[2:]": ["web3", "web10"],
+    "web[1:99]": ["web2", "web3", "web10"],
+    "db[0]": ["db1"],  # of the group; its hosts are counted level by level
+    "web[-1],db[0]": ["web10", "db1"],
+    "web:!web[0]": ["web2", "web3", "web10"],
+    "web*[0]": ["web1"],
+    "web[1-3]": ["web1", "web2", "web3"],
+    "web[1-2,10]": ["web1", "web2", "web10"],
+    "db[1-2],!db[2-2]": ["db1"],
+    "[a-d]b1": ["db1"],
+    "web[!1]": ["web2", "web3"],
+    "web[12]*": WEB[:2] + WEB[3:],
     "2001:db8::1": ["2001:db8::1"],
     "[2001:db8::1]": ["2001:db8::1"],
+    "2001:db8::[1-1]": ["2001:db8::1"],
     "2001:db8::1,web1": ["web1", "2001:db8::1"],
     "six,!2001:db8::1": ["fe80::1%eth0"],
     "six:![2001:db8::1]": ["fe80::1%eth0"],
@@ -101,7 +120,15 @@ REFUSALS = {
     "web:!": "a name belongs after '&' and '!'",
     "&": "a name belongs after '&' and '!'",
     "~web[": "'~web[' is not a regular expression: unterminated character set at position 3",
-    "web[0:1]": "'web[0:1]': brackets are not read; use a glob, or ~ and a regex",
+    "web[4]": "'web[4]' is not there: 'web' has 4 hosts",
+    "web[-5]": "'web[-5]' is not there: 'web' has 4 hosts",
+    "web1[1]": "'web1[1]' is not there: 'web1' has 1 host",
+    "idle[0]": "'idle[0]' is not there: 'idle' has 0 hosts",
+    "web[7:9]": "'web[7:9]' leaves no host",
+    "mail[1-3]": "'mail1' is no host or group",
+    "mail[3-1]": "the range '3-1' in 'mail[3-1]' begins after its end",
+    "mail[1-9999999]": "'mail[1-9999999]' stands for more than 1,000,000 names",
+    "@nowhere": "@nowhere: there is no such file",
 }
 
 
@@ -112,10 +139,33 @@ def test_a_pattern_that_selects_nothing_is_an_error(
     with pytest.raises(InventoryError) as caught:
         inventory.select(limit)
     assert str(caught.value).startswith(f"--limit: {message}")
-    assert caught.value.source == "--limit"
+    assert str(caught.value.source).startswith("--limit")
 
 
 def test_hosts_with_a_port_in_their_name_are_selected_whole() -> None:
     inventory = Inventory.of(["lab:2201", "lab:2202"])
     assert [host.name for host in inventory.select("lab:2202")] == ["lab:2202"]
     assert [host.name for host in inventory.select("all,!lab:2202")] == ["lab:2201"]
+
+
+def test_patterns_may_stand_in_files(tmp_path: Path, inventory: Inventory) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text(f"# the first\nweb1\n\n  web2,db1  \n@{two}\n")
+    two.write_text("db2\n!web2\n")
+    assert inventory.matching(f"@{one}") == ("web1", "db1", "db2")
+    assert inventory.matching(f"@{one},web10") == ("web1", "web10", "db1", "db2")
+    assert inventory.matching(f"all,!@{one},!six") == ("web2", "web3", "web10", "db")
+    assert inventory.matching(f"web,&@{one}") == ("web1",)
+
+
+def test_files_of_patterns_that_name_each_other_end(tmp_path: Path, inventory: Inventory) -> None:
+    (tmp_path / "one").write_text(f"@{tmp_path}/one\n")
+    for pattern in (f"@{tmp_path}/one", f"all,!@{tmp_path}/one"):
+        with pytest.raises(InventoryError, match="name each other more than 16 levels deep"):
+            inventory.matching(pattern)
+
+
+def test_a_file_of_no_patterns_is_an_error(tmp_path: Path, inventory: Inventory) -> None:
+    (tmp_path / "one").write_text("# nothing\n")
+    with pytest.raises(InventoryError, match="the pattern is empty"):
+        inventory.matching(f"@{tmp_path}/one")

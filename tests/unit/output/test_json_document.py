@@ -54,7 +54,7 @@ def test_a_result_has_every_field_that_is_promised() -> None:
             "stdout_bytes": 4,
             "stderr_bytes": 100,
             "files": ["a", "b"],
-        "killed": None,
+            "killed": None,
         }
     ]
 

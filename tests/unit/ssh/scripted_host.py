@@ -35,6 +35,8 @@ class ScriptedHost:
             every request is answered with yes.
         stdin: the data that was sent, in order.
         on_silence: called before the deadline passes.
+        foreseen: whether its number of a channel is known before it has opened the channel, which
+            it does, or refuses with `refusal`, only after what was sent ahead.
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,8 @@ class ScriptedHost:
         self.on_request: Callable[[Channel, str, Message], None] = self.say_yes
         self.on_stdin: Callable[[Channel, bytes], None] = lambda _channel, _data: None
         self.on_silence: Callable[[], None] = lambda: None
+        self.foreseen = False
+        self.refusal: str | None = None
         self._queue: deque[Callable[[], None]] = deque()
         self.wire = _FakeWire(self)
 
@@ -102,10 +106,28 @@ class ScriptedHost:
 
     def open_channel_for(self, take: Callable[[int, bytes], None]) -> Channel:
         channel = Channel(self, len(self.channels), take)
-        channel.remote_id, channel.opened = REMOTE_ID, True
-        channel.send_window, channel.send_packet = WINDOW_BYTES, DATA_PACKET_BYTES
         self.channels.append(channel)
+        self._open(channel)
         return channel
+
+    def begin_channel(self, kind: str, take: Callable[[int, bytes], None]) -> Channel:
+        assert kind == "session"
+        if not self.foreseen:
+            return self.open_channel_for(take)
+        channel = Channel(self, len(self.channels), take)
+        self.channels.append(channel)
+        self._queue.append(lambda: self._open(channel))
+        return channel
+
+    def foresee_number(self, channel: Channel) -> bool:
+        channel.remote_id = REMOTE_ID
+        return self.foreseen
+
+    def _open(self, channel: Channel) -> None:
+        channel.refused = self.refusal
+        if self.refusal is None:
+            channel.remote_id, channel.opened = REMOTE_ID, True
+            channel.send_window, channel.send_packet = WINDOW_BYTES, DATA_PACKET_BYTES
 
     def send_message(self, message: Message) -> None:
         sent = Message(message.asbytes())

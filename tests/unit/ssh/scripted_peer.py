@@ -18,7 +18,7 @@ USER = "anybody"
 PASSWORD = "open sesame"
 
 
-class Server(paramiko.ServerInterface):
+class Server(paramiko.ServerInterface):  # type: ignore[misc]
     """Lets in whoever knows the password, and says no to every key."""
 
     def __init__(self, takes: str = "publickey,password") -> None:
@@ -28,10 +28,10 @@ class Server(paramiko.ServerInterface):
         return self.takes
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:  # noqa: ARG002
-        return paramiko.AUTH_FAILED
+        return int(paramiko.AUTH_FAILED)
 
     def check_auth_password(self, username: str, password: str) -> int:  # noqa: ARG002
-        return paramiko.AUTH_SUCCESSFUL if password == PASSWORD else paramiko.AUTH_FAILED
+        return int(paramiko.AUTH_SUCCESSFUL if password == PASSWORD else paramiko.AUTH_FAILED)
 
 
 @contextmanager

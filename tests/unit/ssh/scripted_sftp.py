@@ -48,6 +48,7 @@ class ScriptedSftp(ScriptedHost):
         asked: kinds of the requests, in order.
         most_ahead: the largest number of requests that were unanswered at once.
         open_handles: handles that were opened and not closed.
+        grants: whether it lets more be sent when it has taken what came.
     """
 
     def __init__(self, **files: bytes) -> None:
@@ -64,22 +65,23 @@ class ScriptedSftp(ScriptedHost):
         self.asked: list[int] = []
         self.most_ahead = 0
         self.open_handles: dict[bytes, str] = {}
-        self._received = b""
+        self._received: dict[Channel, bytes] = {}
         self._held_back: list[bytes] = []
         self._opened = 0
         self.on_stdin = self._take
+        self.grants = True
 
     # --- the protocol --------------------------------------------------------------------------
 
     def _take(self, channel: Channel, data: bytes) -> None:
-        self.says(channel, common.MSG_CHANNEL_WINDOW_ADJUST, len(data))
-        self._received += data
-        while len(self._received) >= 4:
-            size = int.from_bytes(self._received[:4], "big")
-            if len(self._received) < 4 + size:
-                return
-            request, self._received = self._received[4 : 4 + size], self._received[4 + size :]
+        if self.grants:
+            self.says(channel, common.MSG_CHANNEL_WINDOW_ADJUST, len(data))
+        received = self._received.get(channel, b"") + data
+        while len(received) >= 4 and len(received) >= 4 + int.from_bytes(received[:4], "big"):
+            size = int.from_bytes(received[:4], "big")
+            request, received = received[4 : 4 + size], received[4 + size :]
             self._answer(channel, request[0], request[1:])
+        self._received[channel] = received
 
     def _answer(self, channel: Channel, kind: int, rest: bytes) -> None:
         count = self.asked.count(kind)

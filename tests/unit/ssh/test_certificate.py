@@ -15,7 +15,9 @@ from fleetrun.ssh.certificate import SUFFIX, Certificate
 from fleetrun.ssh.hostkeys import check_host_key
 from fleetrun.ssh.known_hosts import HostKey
 
-KINDS = ("ed25519", "rsa", "ecdsa")
+KINDS = {"ed25519": (), "rsa": ("-b", "2048"), "ecdsa": ()}
+"""With ssh-keygen's options that make it quick."""
+
 NAME = "web1.example"
 
 
@@ -28,13 +30,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def keys(folder: Path) -> dict[str, MadeKey]:
     """Return a host key of each kind."""
-    return {kind: make_host_key(folder / f"host_{kind}", kind) for kind in KINDS}
+    return {
+        kind: make_host_key(folder / f"host_{kind}", kind, *bits) for kind, bits in KINDS.items()
+    }
 
 
 @pytest.fixture(scope="module")
 def authorities(folder: Path) -> dict[str, MadeKey]:
     """Return an authority of each kind."""
-    return {kind: make_host_key(folder / f"authority_{kind}", kind) for kind in KINDS}
+    return {
+        kind: make_host_key(folder / f"authority_{kind}", kind, *bits)
+        for kind, bits in KINDS.items()
+    }
 
 
 Certify = Callable[..., HostKey]

@@ -14,6 +14,7 @@ from fleetrun.hosts import Secret
 from fleetrun.results import Phase
 from fleetrun.session import CommandEnd, Dialogue
 from fleetrun.ssh.channel import Channel
+from fleetrun.ssh.wire import Deadline
 
 QUESTION = b"asks-for-it:"
 BEGUN = b"has-begun!"
@@ -61,6 +62,62 @@ def test_a_command_goes_through_its_phases_and_ends_with_its_status() -> None:
     assert running.to_its_end() == CommandEnd(exit_status=3)
     assert running.phases == [Phase.SESSION, Phase.EXEC, Phase.RUN]
     assert (running.stdout, running.stderr) == (b"out", b"err")
+
+
+def test_a_command_goes_out_with_the_asking_for_its_channel_where_the_number_is_foreseen() -> None:
+    opened_when_asked: list[bool] = []
+
+    def play(host: ScriptedHost, channel: Channel) -> None:
+        opened_when_asked.append(channel.opened)
+        host.ends(channel)
+
+    host = host_that_runs(play)
+    host.foreseen = True
+    running = Running(host)
+    assert running.to_its_end() == CommandEnd(exit_status=0)
+    assert opened_when_asked == [False]
+    assert running.phases == [Phase.SESSION, Phase.EXEC, Phase.RUN]
+
+
+def test_a_terminal_is_waited_for_before_the_command_goes_out_even_then() -> None:
+    opened_when_asked: list[bool] = []
+
+    def play(host: ScriptedHost, channel: Channel) -> None:
+        opened_when_asked.append(channel.opened)
+        host.ends(channel)
+
+    host = host_that_runs(play)
+    host.foreseen = True
+    Running(host, pty=True).to_its_end()
+    assert host.requests[:2] == ["pty-req", "exec"]
+    assert opened_when_asked == [True]
+
+
+def test_a_session_that_is_refused_after_the_command_went_out_is_refused_all_the_same() -> None:
+    host = host_that_runs(lambda _host, _channel: None)
+    host.foreseen, host.refusal = True, "no more sessions"
+    running = Running(host)
+    with pytest.raises(Refused, match="no more sessions"):
+        running.to_its_end()
+    assert running.phases == [Phase.SESSION, Phase.EXEC]
+
+
+def test_the_time_for_the_command_begins_when_its_session_is_open() -> None:
+    """Until then the time for logging in runs on: a host that opens none is not waited for."""
+    host = ScriptedHost()
+    host.foreseen, host.wire.deadline = True, Deadline.after(None, "not logged in")
+    deadlines: list[str] = []
+    open_it = host._open
+
+    def opens(channel: Channel) -> None:
+        deadlines.append(host.wire.deadline.sentence)
+        open_it(channel)
+        deadlines.append(host.wire.deadline.sentence)
+
+    host._open = opens  # type: ignore[method-assign]
+    with pytest.raises(DeadlinePassed, match="no end within 60 s"):
+        Running(host, timeout_s=60.0).to_its_end()
+    assert deadlines == ["not logged in", "not logged in"]
 
 
 def test_stdin_is_sent_and_ended() -> None:
@@ -322,7 +379,7 @@ def test_a_group_is_killed_over_a_second_channel_and_looked_for(
     with pytest.raises(DeadlinePassed) as ended:
         running.to_its_end()
     assert ended.value.killed is killed
-    assert "kill -$signal -4711" in host.killing
+    assert "*:4711:*" in host.killing
     assert len(host.channels) == 2
 
 

@@ -10,10 +10,11 @@ import pytest
 import scripted_sftp as sftp
 from scripted_sftp import ScriptedSftp, status
 
-from fleetrun.errors import ConnectionLost, Refused
+from fleetrun.errors import ConnectionLost, DeadlinePassed, Refused
 from fleetrun.session import FileInfo
 from fleetrun.ssh.files import SftpFiles
 from fleetrun.ssh.transport import Transport
+from fleetrun.ssh.wire import Deadline, Wire
 
 PIECE = 32 * 1024
 AHEAD = 64
@@ -21,7 +22,7 @@ AHEAD = 64
 
 def files_of(server: ScriptedSftp) -> SftpFiles:
     """Open the server's files."""
-    return SftpFiles(cast("Transport", server))
+    return SftpFiles(cast("Transport", server), cast("Wire", server.wire))
 
 
 def data(size: int) -> bytes:
@@ -245,10 +246,10 @@ def test_data_that_is_not_what_was_asked_for_is_never_taken(answer: bytes) -> No
 def test_a_reader_that_stops_early_closes_the_file_and_leaves_no_answer_behind() -> None:
     server = ScriptedSftp(file=data(100 * PIECE), other=b"other")
     files = files_of(server)
-    content = cast("Iterator[bytes]", files.read("file"))
+    content = files.read("file")
     next(content)
     next(content)
-    content.close()  # type: ignore[attr-defined]
+    content.close()
     assert not server.open_handles
     assert not files._answers
     assert b"".join(files.read("other")) == b"other"
@@ -331,13 +332,46 @@ def test_with_posix_rename_a_refusal_removes_nothing() -> None:
     assert server.files == {"new": b"new", "target": b"old"}
 
 
-def test_without_posix_rename_a_refused_removal_is_told() -> None:
+@pytest.mark.parametrize(
+    "refused",
+    [{0}, {0, 1}, {0, 2}, {1}],
+    ids=["over another", "any renaming of the old", "the new one's in the end", "of the old one"],
+)
+def test_without_posix_rename_a_refusal_leaves_the_old_file_where_it_was(refused: set[int]) -> None:
     server = ScriptedSftp(new=b"new", target=b"old")
     server.extensions = {}
-    server.spoil = lambda kind, _n: status(sftp.DENIED) if kind == sftp.REMOVE else None
-    with pytest.raises(Refused, match="permission denied"):
+    denied = status(sftp.DENIED)
+    server.spoil = lambda kind, n: denied if kind == sftp.RENAME and n in refused else None
+    files = files_of(server)
+    if refused == {0}:
+        files.replace("new", "target")
+        assert server.files == {"target": b"new"}
+        return
+    with pytest.raises(Refused, match=r"^target: "):
+        files.replace("new", "target")
+    assert server.files == {"new": b"new", "target": b"old"}
+
+
+def test_without_posix_rename_the_first_refusal_is_the_one_that_is_told() -> None:
+    server = ScriptedSftp(new=b"new")
+    server.extensions = {}
+    server.spoil = lambda kind, n: (
+        status(sftp.DENIED, b"read-only") if (kind, n) == (sftp.RENAME, 0) else None
+    )
+    with pytest.raises(Refused, match="read-only"):
         files_of(server).replace("new", "target")
-    assert server.files["target"] == b"old"
+    assert server.files == {"new": b"new"}
+
+
+def test_an_old_file_that_cannot_come_back_is_told_by_its_new_name() -> None:
+    server = ScriptedSftp(new=b"new", target=b"old")
+    server.extensions = {}
+    denied = status(sftp.DENIED, b"not again")
+    server.spoil = lambda kind, n: denied if kind == sftp.RENAME and n in {0, 2, 3} else None
+    with pytest.raises(Refused, match=r"^target: the host says: not again; .* is now ") as caught:
+        files_of(server).replace("new", "target")
+    aside = str(caught.value).split()[-1]
+    assert server.files == {"new": b"new", aside: b"old"}
 
 
 def test_a_file_is_removed() -> None:
@@ -358,6 +392,59 @@ def test_a_name_is_sent_byte_for_byte(name: str) -> None:
     files.write(name, [b"1"], mode=0o600)
     assert list(server.files) == [name]
     assert b"".join(files.read(name)) == b"1"
+
+
+# --- clearing up ---------------------------------------------------------------------------------
+
+
+def test_what_is_of_no_use_is_removed_even_when_the_time_is_up_and_the_run_cancelled() -> None:
+    server = ScriptedSftp(half=b"half")
+    files = files_of(server)
+    server.wire.deadline = Deadline.after(0.0, "time is up")
+    assert files.discard("half")
+    assert server.files == {}
+    assert 0.0 < server.wire.deadline.remaining_s < 2.0
+    assert not server.wire.heed_cancel
+
+
+def test_what_was_never_there_is_gone() -> None:
+    assert files_of(ScriptedSftp()).discard("half")
+
+
+def test_what_cannot_be_removed_is_said_to_be_there() -> None:
+    server = ScriptedSftp(half=b"half")
+    server.spoil = lambda kind, _n: status(sftp.DENIED) if kind == sftp.REMOVE else None
+    assert not files_of(server).discard("half")
+
+
+def test_time_that_is_left_is_left() -> None:
+    server = ScriptedSftp(half=b"half")
+    server.wire.deadline = Deadline.after(60.0, "")
+    files_of(server).discard("half")
+    assert server.wire.deadline.remaining_s > 50.0
+
+
+def test_nothing_is_sent_into_a_packet_that_was_cut_off() -> None:
+    server = ScriptedSftp(half=b"half")
+    files = files_of(server)
+    server.wire.torn = True
+    before = len(server.asked)
+    assert not files.discard("half")
+    files.close()
+    assert server.asked[before:] == []
+    assert server.files == {"half": b"half"}
+
+
+def test_after_half_a_request_a_channel_of_its_own_is_used() -> None:
+    server = ScriptedSftp()
+    files = files_of(server)
+    server.grants, server.channels[-1].send_window = False, PIECE + 200
+    with pytest.raises(DeadlinePassed):
+        files.write("half", pieces(data(2 * PIECE)), mode=0o600)
+    assert "half" in server.files
+    assert files.discard("half")
+    assert "half" not in server.files
+    assert len(server.channels) == 2
 
 
 def test_closing_twice_is_allowed() -> None:

@@ -153,11 +153,12 @@ def test_a_key_is_read_and_decrypted_once(tmp_path: Path, monkeypatch: pytest.Mo
     path = make_key(tmp_path / "key", "ed25519", PASSPHRASE)
     opened: list[str] = []
     read = paramiko.PKey.from_path
-    monkeypatch.setattr(
-        paramiko.PKey,
-        "from_path",
-        lambda path, passphrase: (opened.append(path), read(path, passphrase))[1],
-    )
+
+    def noting(path: str, passphrase: bytes) -> paramiko.PKey:
+        opened.append(path)
+        return read(path, passphrase)
+
+    monkeypatch.setattr(paramiko.PKey, "from_path", noting)
     keys = {id(read_key(path, Secret(PASSPHRASE))) for _ in range(5)}
     assert (len(keys), len(opened)) == (1, 1)
 

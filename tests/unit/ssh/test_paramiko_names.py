@@ -22,6 +22,8 @@ from fleetrun.ssh.transport import Login, Transport
 
 THEIR_TRANSPORT = their_transport.ServiceRequestingTransport
 
+CIPHER = ("self", "block_engine", "block_size", "mac_engine", "mac_size", "mac_key")
+
 OVERRIDDEN: dict[type, tuple[type, dict[str, tuple[str, ...]]]] = {
     Transport: (
         THEIR_TRANSPORT,
@@ -32,17 +34,32 @@ OVERRIDDEN: dict[type, tuple[type, dict[str, tuple[str, ...]]]] = {
             "_negotiate_keys": ("self", "m"),
             "_verify_key": ("self", "host_key", "sig"),
             "_parse_newkeys": ("self", "m"),
+            "_filter_algorithm": ("self", "type_"),
+            "_compute_key": ("self", "id", "nbytes"),
             "ensure_session": ("self",),
             "close": ("self",),
         },
     ),
     Login: (
         auth_handler.AuthOnlyHandler,
-        {"wait_for_response": ("self", "event"), "_parse_userauth_failure": ("self", "m")},
+        {
+            "auth_none": ("self", "username"),
+            "wait_for_response": ("self", "event"),
+            "_parse_userauth_failure": ("self", "m"),
+        },
     ),
     Packets: (
         packet.Packetizer,
-        {"read_all": ("self", "n", "check_rekey"), "write_all": ("self", "out")},
+        {
+            "read_all": ("self", "n", "check_rekey"),
+            "write_all": ("self", "out"),
+            "read_message": ("self",),
+            "send_message": ("self", "data"),
+            "reset_seqno_in": ("self",),
+            "reset_seqno_out": ("self",),
+            "set_inbound_cipher": (*CIPHER, "etm", "aead", "iv_in"),
+            "set_outbound_cipher": (*CIPHER, "sdctr", "etm", "aead", "iv_out"),
+        },
     ),
     TimedAgent: (agent.AgentSSH, {"_send_message": ("self", "msg")}),
 }
@@ -54,7 +71,9 @@ SETTINGS = {
     "_preferred_macs",
     "_preferred_kex",
     "_kex_info",
+    "_cipher_info",
     "preferred_keys",
+    "preferred_pubkeys",
 }
 """Names of theirs that our transport gives another value."""
 
@@ -74,8 +93,7 @@ USED: list[tuple[type | ModuleType, str]] = [
     (THEIR_TRANSPORT, "get_exception"),
     (auth_handler.AuthOnlyHandler, "_handler_table"),
     (auth_handler.AuthOnlyHandler, "is_authenticated"),
-    (packet.Packetizer, "read_message"),
-    (packet.Packetizer, "send_message"),
+    (auth_handler.AuthOnlyHandler, "send_auth_request"),
     (packet.Packetizer, "need_rekey"),
     (packet.Packetizer, "close"),
     (packet.Packetizer, "REKEY_BYTES"),
@@ -240,14 +258,14 @@ def test_a_transport_is_never_a_running_thread() -> None:
 
 # --- errors --------------------------------------------------------------------------------------
 
-MAPPED = {
+MAPPED: set[type[Exception]] = {
     *foreign.INCOMPATIBLE,
     *foreign.BROKEN,
     *foreign.LOGIN_ANSWERS,
     *foreign.TAKEN_WHERE_THEY_ARISE,
     *foreign.NEVER_RAISED,
 }
-EXPORTED = {
+EXPORTED: set[type[Exception]] = {
     thing
     for module in (paramiko, ssh_exception)
     for thing in vars(module).values()
@@ -255,7 +273,7 @@ EXPORTED = {
 }
 
 
-@pytest.mark.parametrize("error", sorted(EXPORTED, key=lambda error: error.__name__))
+@pytest.mark.parametrize("error", sorted(EXPORTED, key=str))
 def test_every_error_of_paramiko_has_a_place_in_foreign(error: type[Exception]) -> None:
     assert error in MAPPED, f"say in fleetrun/ssh/foreign.py what becomes of {error.__name__}"
 
@@ -288,3 +306,18 @@ print(sorted(name for name in sys.modules if name.startswith("invoke")))
 def test_invoke_is_still_there_for_whoever_wants_it() -> None:
     code = "import fleetrun.ssh.connect, invoke; print(callable(invoke.run))"
     assert run_python(code) == "True"
+
+
+@pytest.mark.parametrize("method", ["curve25519-sha256@libssh.org", "mlkem768x25519-sha256"])
+@pytest.mark.parametrize("nbytes", [12, 32, 64, 100])
+@pytest.mark.parametrize("secret", [1, 0x7F, 0x80, 2**255 - 19, b"\x80" * 32], ids=repr)
+def test_a_key_is_derived_as_paramiko_derives_it(
+    method: str, nbytes: int, secret: int | bytes
+) -> None:
+    with wire_to_a_socket() as (wire, _):
+        transport = Transport(wire, key_types=())
+        transport.kex_engine = THEIR_TRANSPORT._kex_info[method](transport)
+        transport.K, transport.H, transport.session_id = secret, b"hash" * 8, b"session" * 4
+        for letter in "ABCDEF":
+            theirs = THEIR_TRANSPORT._compute_key(transport, letter, nbytes)
+            assert transport._compute_key(letter, nbytes) == theirs

@@ -358,3 +358,36 @@ def test_closing_twice_is_allowed() -> None:
         wire.close()
         assert wire.fileno() == -1
         assert other.recv(1) == b""
+
+
+# --- what is unsent ------------------------------------------------------------------------------
+
+
+def test_messages_that_follow_each_other_are_sent_together_before_the_host_is_listened_to() -> None:
+    with wire_to_a_socket() as (wire, other):
+        other.setblocking(False)
+        wire.send(b"one")
+        wire.send(b"two")
+        with pytest.raises(BlockingIOError):
+            other.recv(100)
+        assert not wire.wait_readable(time.monotonic())
+        assert other.recv(100) == b"onetwo"
+
+
+def test_what_is_unsent_goes_out_when_it_is_asked_to() -> None:
+    with wire_to_a_socket() as (wire, other):
+        wire.send(b"goodbye")
+        wire.flush()
+        assert other.recv(100) == b"goodbye"
+        assert not wire.torn
+
+
+def test_a_question_about_silence_goes_out_although_nothing_else_happens() -> None:
+    with wire_to_a_socket() as (wire, other):
+
+        def ask() -> None:
+            wire.send(b"are you there?")
+
+        wire.silence_s, wire.on_silence = 0.02, ask
+        assert not wire.wait_readable(time.monotonic() + 0.05)
+        assert other.recv(100).startswith(b"are you there?")

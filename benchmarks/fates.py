@@ -137,11 +137,17 @@ def share_out(
     return fates
 
 
-def kill_a_worker(chance: random.Random) -> int | None:
-    """Kill one of this process's children; return its number, None when there is none."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    if not children:
+def children() -> frozenset[int]:
+    """Return this process's children (Linux)."""
+    text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    return frozenset(map(int, text.split()))
+
+
+def kill_a_worker(chance: random.Random, *, spared: frozenset[int]) -> int | None:
+    """Kill one of this process's children but those; return its number, None when there is none."""
+    workers = sorted(children() - spared)
+    if not workers:
         return None
-    pid = int(chance.choice(children))
+    pid = chance.choice(workers)
     os.kill(pid, signal.SIGKILL)
     return pid

@@ -15,7 +15,6 @@ import argparse
 import collections
 import contextlib
 import itertools
-import os
 import random
 import sys
 import tempfile
@@ -57,7 +56,7 @@ class Holdings:
         return cls(
             threads=threading.active_count(),
             descriptors=len(list(Path("/proc/self/fd").iterdir())),
-            children=len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()),
+            children=len(fates.children()),
         )
 
 
@@ -132,13 +131,13 @@ class _Run:
 
     def results(self, jobs: Sequence[Job]) -> list[Result]:
         """Do the jobs and return what came of them."""
-        cancel = Cancel()
+        cancel, spared = Cancel(), fates.children()
         results: list[Result] = []
         for event in execute(self._plan, jobs, SshConnect(), cancel):
             if isinstance(event, Finished):
                 results.append(event.result)
                 if len(results) in self._kill_at:
-                    fates.kill_a_worker(self._chance)
+                    fates.kill_a_worker(self._chance, spared=spared)
                 if len(results) == self._cancel_at:
                     cancel.press()
         cancel.close()

@@ -66,13 +66,13 @@ def main() -> None:
 
 def _run(jobs: Sequence[Job], options: argparse.Namespace, chance: random.Random) -> list[Result]:
     plan = make_plan(options.mode, forks=options.forks, hosts=len(jobs))
-    cancel = Cancel()
+    cancel, spared = Cancel(), fates.children()
     results = []
     for event in execute(plan, jobs, SshConnect(), cancel):
         if isinstance(event, Finished):
             results.append(event.result)
             if len(results) == len(jobs) // 2 and plan.workers:
-                print(f"killed worker {fates.kill_a_worker(chance)}")
+                print(f"killed worker {fates.kill_a_worker(chance, spared=spared)}")
     cancel.close()
     return results
 

@@ -118,7 +118,7 @@ class _Attempts:
         except AuthenticationException:
             self.refused += 1
             return False
-        except (SSHException, OSError) as error:  # what the host does comes as a SessionError
+        except (SSHException, OSError, UnicodeError) as error:  # UnicodeError: of its extensions
             self._tried[-1] += f" (which could not sign: {error})"
             self._tried_since[-1] = self._tried[-1]
             return False

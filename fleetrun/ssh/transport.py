@@ -212,8 +212,9 @@ class Transport(ServiceRequestingTransport):
     @property
     def wants_legacy_signatures(self) -> bool:
         """Whether the server has said that of an RSA key it takes signatures with SHA-1 alone."""
-        takes = self.server_extensions.get("server-sig-algs", b"").decode().split(",")
-        return legacy.KEY_TYPE in takes and not any(name.startswith("rsa-") for name in takes)
+        takes = self.server_extensions.get("server-sig-algs", b"").split(b",")
+        is_old = legacy.KEY_TYPE.encode() in takes
+        return is_old and not any(name.startswith(b"rsa-") for name in takes)
 
     def _log(self, level: int, msg: object, *args: object) -> None:
         """Log for the debug log alone: paramiko calls this several hundred times a login."""

@@ -119,7 +119,7 @@ class ScriptedSftp(ScriptedHost):
         if kind == STAT:
             return self._stat(_path(first))
         if kind == OPEN:
-            return self._open(_path(first), fields.number(4))
+            return self._open_file(_path(first), fields.number(4))
         if kind == REMOVE:
             return status(OK if self.files.pop(_path(first), None) is not None else NO_FILE)
         if kind in {RENAME, EXTENDED}:
@@ -152,7 +152,7 @@ class ScriptedSftp(ScriptedHost):
         size, mode = len(self.files[path]), 0o100000 | self.modes.get(path, 0o644)
         return bytes([ATTRS]) + struct.pack(">IQIII", 7, size, 0, 0, mode)
 
-    def _open(self, path: str, flags: int) -> Answer:
+    def _open_file(self, path: str, flags: int) -> Answer:
         exists = path in self.files
         if exists == (flags == CREATE_EXCLUSIVELY):
             return status(FAILED if exists else NO_FILE)

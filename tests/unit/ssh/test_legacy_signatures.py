@@ -21,8 +21,9 @@ OLD, NEW = b"ssh-ed25519,ssh-rsa", b"ssh-ed25519,rsa-sha2-256,rsa-sha2-512,ssh-r
         (None, True, "ssh-rsa", True),
         (NEW, True, "rsa-sha2-512", True),
         (OLD, True, "rsa-sha2-512", True),
+        (b"\xff\xfe", False, "rsa-sha2-512", False),
     ],
-    ids=["silent", "new", "old", "silent, legacy", "new, legacy", "old, legacy"],
+    ids=["silent", "new", "old", "silent, legacy", "new, legacy", "old, legacy", "nonsense"],
 )
 def test_sha_1_is_the_last_choice_and_the_first_of_a_server_too_old_to_say(
     says: bytes | None, first: str, *, legacy_algorithms: bool, has_sha_1: bool

@@ -24,15 +24,23 @@ Field = bool | int | str | bytes
 class Host:
     """The other end: sends packets, and reads what we have sent."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, ours: Wire) -> None:
+        self._wire = wire
+        self._ours = ours
         self._packets = Packets(wire)
 
     def sends(self, number: int, *fields: Field) -> None:
         """Send a message."""
-        self._packets.send_message(build_message(number, *fields))
+        self.says(build_message(number, *fields))
+
+    def says(self, message: Message) -> None:
+        """Send a message that is made already, at once."""
+        self._packets.send_message(message)
+        self._wire.flush()
 
     def hears(self) -> tuple[int, Message]:
         """Return the next message that we have sent, waiting for it."""
+        self._ours.flush()
         return self._packets.read_message()
 
 
@@ -40,7 +48,7 @@ class Host:
 def wire() -> Iterator[tuple[Wire, Host]]:
     """Return a wire and the host at its other end."""
     with wire_to_a_socket() as (ours, sock), wire_over(sock.dup()) as theirs:
-        yield ours, Host(theirs)
+        yield ours, Host(theirs, ours)
 
 
 @pytest.fixture
@@ -291,7 +299,7 @@ def test_a_disagreement_names_both_lists(transport: Transport, host: Host, what:
     fields = kexinit(transport, **{what: "made-up@example,other"})
     cookie = bytes(16)
     message = build_message(common.MSG_KEXINIT, *fields).asbytes()
-    host._packets.send_message(Message(message[:1] + cookie + message[1:]))
+    host.says(Message(message[:1] + cookie + message[1:]))
     transport._send_kex_init()
     with pytest.raises(ConnectError) as refused:
         transport.pump()
@@ -313,7 +321,7 @@ def test_a_disagreement_that_an_option_would_mend_names_the_option(
     transport: Transport, host: Host, what: str, name: str
 ) -> None:
     message = build_message(common.MSG_KEXINIT, *kexinit(transport, **{what: name})).asbytes()
-    host._packets.send_message(Message(message[:1] + bytes(16) + message[1:]))
+    host.says(Message(message[:1] + bytes(16) + message[1:]))
     transport._send_kex_init()
     with pytest.raises(ConnectError, match="--legacy-algorithms"):
         transport.pump()

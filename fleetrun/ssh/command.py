@@ -78,7 +78,7 @@ class RemoteCommand:
         line = self._command.line
         self._on_phase(Phase.EXEC)  # from here on the command may have run
         self._channel.begin_request("exec", line if self._group is None else self._group.of(line))
-        self._channel.await_opening()  # within the time for logging in, if it is not open yet
+        self._await_opening()
         self._wire.deadline = _deadline(self._command.timeout_s)
         if not self._channel.await_answer():
             if self._channel.closed:
@@ -92,6 +92,17 @@ class RemoteCommand:
         else:
             self._feed()
         return self._await_end()
+
+    def _await_opening(self) -> None:
+        """Wait for the channel, within the time for logging in, if it is not open yet.
+
+        A refused one is told in the phase that it was refused in: nothing was run.
+        """
+        try:
+            self._channel.await_opening()
+        except Refused:
+            self._on_phase(Phase.SESSION)
+            raise
 
     def _feed(self) -> None:
         """Send the input and its end; a terminal's reader knows the end by a character."""

@@ -99,7 +99,7 @@ def test_a_session_that_is_refused_after_the_command_went_out_is_refused_all_the
     running = Running(host)
     with pytest.raises(Refused, match="no more sessions"):
         running.to_its_end()
-    assert running.phases == [Phase.SESSION, Phase.EXEC]
+    assert running.phases == [Phase.SESSION, Phase.EXEC, Phase.SESSION]
 
 
 def test_the_time_for_the_command_begins_when_its_session_is_open() -> None:

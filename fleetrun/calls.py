@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fleetrun.errors import UsageError
 from fleetrun.events import Event, Finished
@@ -20,6 +21,9 @@ from fleetrun.executors.tally import Tally
 from fleetrun.job import Job
 from fleetrun.results import Result
 from fleetrun.session import Cancel, Connect
+
+if TYPE_CHECKING:
+    from fleetrun.executors.standby import Standby  # few fleets have one
 
 Run = Callable[[Cancel], Generator[Event, None, None]]
 """A whole run: its events, until the last host has finished."""
@@ -35,6 +39,7 @@ class Work:
         connect: makes the sessions.
         tally: counts the failures, and says when there are too many.
         may_begin: asked before a host is begun; None when all may be.
+        standby: the sessions and workers that stay ready between runs; None when none do.
     """
 
     jobs: Sequence[Job]
@@ -42,6 +47,7 @@ class Work:
     connect: Connect
     tally: Tally
     may_begin: MayBegin | None = None
+    standby: Standby | None = None
 
     def events(self, cancel: Cancel) -> Generator[Event, None, None]:
         """Do all of it, and yield what happens."""
@@ -49,12 +55,20 @@ class Work:
 
     def some(self, jobs: Sequence[Job], cancel: Cancel) -> Generator[Event, None, None]:
         """Do some of the jobs."""
-        plan = self.plan.for_some(len(jobs))
-        return execute(plan, jobs, self.connect, cancel, tally=self.tally, may_begin=self.may_begin)
+        return execute(
+            self.plan.for_some(len(jobs)),
+            jobs,
+            self.connect,
+            cancel,
+            tally=self.tally,
+            may_begin=self.may_begin,
+            standby=self.standby,
+        )
 
     def uncounted(self, jobs: Sequence[Job], cancel: Cancel) -> Generator[Event, None, None]:
         """Do other jobs in the same way, whatever was counted, and count nothing."""
-        return execute(self.plan.for_some(len(jobs)), jobs, self.connect, cancel)
+        plan = self.plan.for_some(len(jobs))
+        return execute(plan, jobs, self.connect, cancel, standby=self.standby)
 
 
 class Calls:

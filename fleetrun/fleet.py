@@ -2,6 +2,7 @@
 
 with Fleet.from_inventory("hosts.yaml", limit="web") as fleet:
     report = fleet.exec("uptime")
+    report = fleet.exec("df -h")        over the sessions that the first call has left open
 
 exec, put, get, aexec ─► events ─► Report      when the last host has ended
       stream, astream ─► events ─► Result …    as each host ends
@@ -20,7 +21,14 @@ from typing import TYPE_CHECKING, Self
 from fleetrun.calls import Call, Calls, Work, results_among
 from fleetrun.errors import UsageError
 from fleetrun.events import Event
-from fleetrun.executors import Carrier, Mode, Plan, make_plan
+from fleetrun.executors import (
+    DEFAULT_MAX_SESSIONS,
+    Carrier,
+    Mode,
+    Plan,
+    idle_in_each,
+    make_plan,
+)
 from fleetrun.executors.tally import Tally
 from fleetrun.given import AUTO, read_carrier, read_hosts, read_limit, read_mode
 from fleetrun.hosts import Host
@@ -46,6 +54,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from fleetrun.executors.ledger import MayBegin
+    from fleetrun.executors.standby import Standby
     from fleetrun.inventory import Overrides, Targets  # YAML, for those alone who load a file
 
 __all__ = ["AUTO", "Fleet"]
@@ -57,6 +66,11 @@ class Fleet:
     One fleet may be used for any number of calls, one after another or from several threads at
     once; each call overlaps its own hosts. Close it, or use it as a context manager, and what
     still runs is cancelled.
+
+    As a context manager it keeps its sessions open from call to call, and in modes with worker
+    processes the workers that hold them: only the first call logs in, and a later command takes
+    one round trip. A session whose host has ended it is made anew; one that is idle for five
+    minutes is closed.
 
     Args:
         hosts: at least one; text (`web1`, `deploy@web2:2222`) is read as an inline inventory.
@@ -71,14 +85,17 @@ class Fleet:
             percentage of all ("10%", rounded down). Once there are more, no other is begun; those
             that run go on to their end. None means no limit.
         max_unreachable: likewise, how many may be unreachable.
+        max_sessions: how many sessions may stay open while nobody uses them, one in each worker
+            process at least; 0 means that none does. It counts for a fleet that is used as a
+            context manager.
         connect: makes the sessions; None means over SSH.
 
     Attributes:
         hosts: the hosts, in the order given, which is the order of every report.
         plan: what the mode came to; its note says when it is less than was asked for.
 
-    Raises `UsageError` for no host, two hosts of one name, an unknown mode, forks below 1 or
-    retries below 0, and every method that contacts hosts raises it once the fleet is closed.
+    Raises `UsageError` for no host, two hosts of one name, an unknown mode, forks below 1, retries
+    or max_sessions below 0; every method that contacts hosts raises it once the fleet is closed.
     """
 
     def __init__(
@@ -91,11 +108,14 @@ class Fleet:
         retries: int = 0,
         max_fail: Share | int | str | None = None,
         max_unreachable: Share | int | str | None = None,
+        max_sessions: int = DEFAULT_MAX_SESSIONS,
         connect: Connect | None = None,
     ) -> None:
         self.hosts = read_hosts(hosts)
         if retries < 0:
             raise UsageError(f"retries is {retries}; 0 means that nothing is tried again")
+        if max_sessions < 0:
+            raise UsageError(f"max_sessions is {max_sessions}; 0 means that none is kept open")
         self._retries = retries
         self._most_failed = read_limit(max_fail, len(self.hosts))
         self._most_unreachable = read_limit(max_unreachable, len(self.hosts))
@@ -103,6 +123,8 @@ class Fleet:
             read_mode(mode), forks=forks, hosts=len(self.hosts), carrier=read_carrier(carrier)
         )
         self._connect: Connect = SshConnect() if connect is None else connect
+        self._max_sessions = max_sessions
+        self._standby: Standby | None = None
         self._calls = Calls()
 
     @classmethod
@@ -118,6 +140,7 @@ class Fleet:
         retries: int = 0,
         max_fail: Share | int | str | None = None,
         max_unreachable: Share | int | str | None = None,
+        max_sessions: int = DEFAULT_MAX_SESSIONS,
         connect: Connect | None = None,
     ) -> Self:
         """Return a fleet of the hosts in an inventory.
@@ -132,6 +155,7 @@ class Fleet:
             retries: as for `Fleet`.
             max_fail: likewise.
             max_unreachable: likewise.
+            max_sessions: likewise.
             connect: likewise.
 
         Raises `InventoryError` when the inventory is wrong or the pattern matches no host.
@@ -147,6 +171,7 @@ class Fleet:
             retries=retries,
             max_fail=max_fail,
             max_unreachable=max_unreachable,
+            max_sessions=max_sessions,
             connect=connect,
         )
 
@@ -327,14 +352,28 @@ class Fleet:
         self._calls.cancel()
 
     def close(self) -> None:
-        """Cancel what runs, for good. Returns at once; safe to call twice."""
+        """Cancel what runs, for good, and close what was kept open; safe to call twice.
+
+        Waits for no run and no host. Not for a signal handler: that is what `cancel` is for.
+        """
         self._calls.close()
+        if self._standby is not None:
+            self._standby.close()
 
     def __enter__(self) -> Self:
+        if self._max_sessions and self._standby is None:
+            self._standby = self._make_standby()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _make_standby(self) -> Standby:
+        """Return what keeps sessions open: no more of them than there are hosts and descriptors."""
+        from fleetrun.executors.standby import Standby  # noqa: PLC0415 (of use to libraries)
+
+        most = idle_in_each(self.plan, hosts=len(self.hosts), max_sessions=self._max_sessions)
+        return Standby(self.plan, self._connect, most_idle=most)
 
     def _call(
         self,
@@ -355,6 +394,7 @@ class Fleet:
             connect=self._connect,
             tally=Tally(most_failed=self._most_failed, most_unreachable=self._most_unreachable),
             may_begin=may_begin,
+            standby=self._standby,
         )
         return Call(self._calls, work.events if waves is None else Rollout(waves, work).events)
 

@@ -199,6 +199,30 @@ class Connect(Protocol):
 
 
 @runtime_checkable
+class Reusable(Session, Protocol):
+    """A session that can stay open between two runs. Used by one thread at a time.
+
+    in use ─► rest ─► tend … ─► wake ─► in use
+    """
+
+    def rest(self) -> bool:
+        """Get ready to be idle; return whether it can be used again, else it is to be closed.
+
+        From then on it heeds no run's cancel. Never raises, and waits for nothing.
+        """
+
+    def tend(self) -> bool:
+        """Answer what the host has asked meanwhile; return whether the connection still stands.
+
+        Called now and then while it is idle. Never raises, and waits for no more than the rest of
+        a message that has begun.
+        """
+
+    def wake(self, on_phase: OnPhase, cancel: Cancel) -> bool:
+        """Get ready for another run; return whether the connection still stands. Never raises."""
+
+
+@runtime_checkable
 class ShowsHostKeys(Protocol):
     """A `Session` that was made to look at a host's keys."""
 

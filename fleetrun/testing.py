@@ -14,7 +14,7 @@ import os
 import signal
 import time
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fleetrun.errors import Cancelled, ConnectError, ConnectionLost, DeadlinePassed, Refused
@@ -79,6 +79,8 @@ class FakeHost:
         rendezvous: where its command waits for other hosts.
         files: what its file server has, by path.
         log: a file to which its command appends a line with the host's name when it is run.
+        logins: a file to which a login appends a line with the host's name and the process.
+        hangs_up: whether the connection ends while nobody uses it.
         raises: text of an exception that is nobody's fault but the code's: a bug.
     """
 
@@ -97,6 +99,8 @@ class FakeHost:
     rendezvous: Rendezvous | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     log: Path | None = None
+    logins: Path | None = None
+    hangs_up: bool = False
     raises: str | None = None
 
 
@@ -125,15 +129,17 @@ class _Script:
 
 
 class FakeSession:
-    """A `fleetrun.session.Session` in memory."""
+    """A `fleetrun.session.Reusable` in memory."""
 
     def __init__(self, script: _Script) -> None:
         self._script = script
+        self._under_way = False
         self.closed = False
 
     def run(self, command: Command, on_output: OnOutput) -> CommandEnd:
         """Do what the fake host says, entering the phases that a real one would."""
         fake = self._script.fake
+        self._under_way = True
         for phase in (Phase.SESSION, Phase.EXEC, Phase.RUN):
             self._script.enter(phase)
         if fake.raises is not None:
@@ -146,6 +152,7 @@ class FakeSession:
             fake.rendezvous.wait(self._script.host.name, self._script.cancel)
         self._sleep(fake.takes_s, command.timeout_s)
         exit_status = fake.exit_statuses.get(command.line, fake.exit_status)
+        self._under_way = False
         return CommandEnd(exit_status=exit_status, signal=fake.signal)
 
     def _write(self, on_output: OnOutput) -> None:
@@ -177,6 +184,19 @@ class FakeSession:
     def close(self) -> None:
         """Note that the session was closed."""
         self.closed = True
+
+    def rest(self) -> bool:
+        """Return whether no command was broken off."""
+        return not self._under_way
+
+    def tend(self) -> bool:
+        """Return whether the fake host has not hung up."""
+        return not (self.closed or self._script.fake.hangs_up)
+
+    def wake(self, on_phase: OnPhase, cancel: Cancel) -> bool:
+        """Go over to another run, unless the fake host has hung up."""
+        self._script = replace(self._script, on_phase=on_phase, cancel=cancel)
+        return self.tend()
 
 
 class FakeFiles:
@@ -268,4 +288,7 @@ class FakeConnect:
         script = _Script(host=host, fake=fake, on_phase=on_phase, cancel=cancel)
         for phase in _LOGIN_PHASES:
             script.enter(phase)
+        if fake.logins is not None:
+            with fake.logins.open("a") as logins:
+                logins.write(f"{host.name} {os.getpid()}\n")
         return FakeSession(script)

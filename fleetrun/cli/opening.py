@@ -70,5 +70,6 @@ def _fleet(hosts: tuple[Host, ...], run: RunOptions, connect: Connect | None = N
         retries=run.retries,
         max_fail=run.max_fail,
         max_unreachable=run.max_unreachable,
+        max_sessions=0,  # one call, and nothing after it
         connect=connect,
     )

@@ -15,17 +15,33 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
-from fleetrun.executors.mode import Carrier, Mode, Plan, make_plan
+from fleetrun.executors.mode import (
+    DEFAULT_MAX_SESSIONS,
+    Carrier,
+    Mode,
+    Plan,
+    idle_in_each,
+    make_plan,
+)
 
 if TYPE_CHECKING:  # the command line asks for `Mode` to print its help, and waits for the rest
     from fleetrun.events import Event
     from fleetrun.executors.drive import Engine
     from fleetrun.executors.ledger import Ledger, MayBegin
+    from fleetrun.executors.standby import Standby
     from fleetrun.executors.tally import Tally
     from fleetrun.job import Job
     from fleetrun.session import Cancel, Connect
 
-__all__ = ["Carrier", "Mode", "Plan", "execute", "make_plan"]
+__all__ = [
+    "DEFAULT_MAX_SESSIONS",
+    "Carrier",
+    "Mode",
+    "Plan",
+    "execute",
+    "idle_in_each",
+    "make_plan",
+]
 
 
 def execute(
@@ -36,6 +52,7 @@ def execute(
     *,
     tally: Tally | None = None,
     may_begin: MayBegin | None = None,
+    standby: Standby | None = None,
 ) -> Generator[Event, None, None]:
     """Do the jobs as the plan says and yield what happens, in each host's own order.
 
@@ -58,21 +75,28 @@ def execute(
         may_begin: asked with a host's name, by the thread that iterates, when its turn comes (and
             once more if a worker process dies before it has begun it); when it says no, the host
             is `not_run`. None means that all may.
+        standby: where sessions and workers come from and are left for the next run, made for the
+            same connect and the same mode. None means that they end with this run.
     """
     from fleetrun.executors.drive import drive  # noqa: PLC0415 (slow, like those below)
     from fleetrun.executors.ledger import Ledger  # noqa: PLC0415
     from fleetrun.executors.tally import Tally  # noqa: PLC0415
 
     ledger = Ledger(jobs, may_begin)
-    engine = _engine(plan, ledger, connect, cancel)
+    engine = _engine(plan, ledger, connect, cancel, standby)
     yield from drive(engine, ledger, cancel, tally or Tally())
 
 
-def _engine(plan: Plan, ledger: Ledger, connect: Connect, cancel: Cancel) -> Engine:
+def _engine(
+    plan: Plan, ledger: Ledger, connect: Connect, cancel: Cancel, standby: Standby | None
+) -> Engine:
     if plan.workers:
+        from fleetrun.executors.crew import Crew  # noqa: PLC0415
         from fleetrun.executors.supervisor import Supervisor  # noqa: PLC0415
 
-        return Supervisor(plan, ledger, connect, cancel)
+        if standby is None:
+            return Supervisor(plan, ledger, cancel, Crew(plan, connect))
+        return Supervisor(plan, ledger, cancel, standby.lease(), standby.leave)
     from fleetrun.executors.pool import Pool  # noqa: PLC0415
 
-    return Pool(plan, ledger, connect, cancel)
+    return Pool(plan, ledger, connect if standby is None else standby.connect, cancel)

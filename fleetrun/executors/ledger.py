@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -31,8 +31,8 @@ class Ledger:
     def __init__(self, jobs: Sequence[Job], may_begin: MayBegin | None = None) -> None:
         self._may_begin = may_begin
         self._refused: list[Job] = []
-        self._waiting = deque(jobs)
         self._unfinished = {job.host.name: job for job in jobs}
+        self._waiting = OrderedDict(self._unfinished)
         self._begun: dict[str, _Begun] = {}
         if len(self._unfinished) != len(jobs):
             raise ValueError("two jobs are on hosts of one name")
@@ -47,13 +47,24 @@ class Ledger:
         """How many jobs nobody has taken yet."""
         return len(self._waiting)
 
+    @property
+    def waiting_hosts(self) -> list[str]:
+        """The names of the hosts whose jobs nobody has taken yet, in order."""
+        return list(self._waiting)
+
     def take(self) -> Job | None:
         """Take the next job that waits and may begin; None when there is none."""
         while self._waiting:
-            job = self._waiting.popleft()
-            if self._may_begin is None or self._may_begin(job.host.name):
+            if (job := self.take_of(next(iter(self._waiting)))) is not None:
                 return job
-            self._refused.append(job)
+        return None
+
+    def take_of(self, host: str) -> Job | None:
+        """Take the job of that host; None when it does not wait, or may not begin."""
+        job = self._waiting.pop(host, None)
+        if job is None or self._may_begin is None or self._may_begin(host):
+            return job
+        self._refused.append(job)
         return None
 
     def refused(self) -> list[Event]:
@@ -64,7 +75,8 @@ class Ledger:
 
     def give_back(self, job: Job) -> None:
         """Let a job that was taken and never begun wait again, as the next one."""
-        self._waiting.appendleft(job)
+        self._waiting[job.host.name] = job
+        self._waiting.move_to_end(job.host.name, last=False)
 
     def note(self, event: Event) -> None:
         """Enter what happened. Raises `KeyError` when the event's job has finished already."""

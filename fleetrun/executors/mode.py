@@ -22,6 +22,7 @@ from fleetrun.executors.limits import affordable
 
 DEFAULT_THREADS = 64
 DEFAULT_GREENLETS = 512
+DEFAULT_MAX_SESSIONS = 1024
 _PROCESSES_A_CORE = 2
 _FEW_HOSTS = 32
 _MANY_HOSTS = 96
@@ -128,6 +129,19 @@ def make_plan(
             return _wide(
                 mode, workers, forks=forks, hosts=hosts, carrier=carrier or Carrier.GREENLETS
             )
+
+
+def idle_in_each(plan: Plan, *, hosts: int, max_sessions: int) -> int:
+    """Return how many sessions each process may keep open while nobody uses them; at least 1.
+
+    Where there may be one for every host, each process may have them all: which of them works on
+    which hosts is not known before. Else each has its share. Raises the process's soft limit on
+    open files, as `make_plan` does; workers inherit it.
+    """
+    share = max_sessions // max(1, plan.workers)
+    wanted = hosts if hosts <= max_sessions else max(1, share)
+    busy = plan.width * _DESCRIPTORS_A_HOST
+    return max(1, affordable(busy + wanted, descriptors_each=1) - busy)
 
 
 def _wide(mode: Mode, workers: int, *, forks: int | None, hosts: int, carrier: Carrier) -> Plan:

@@ -1,6 +1,6 @@
 """The inner executor: a pool of threads, the same in this process and in a worker process.
 
-job queue ─► do, in each thread ─► emit ─┬─► Feed ─► the caller             (this process)
+orders ─► do, in each thread ─► emit ─┬─► Feed ─► the caller             (this process)
                                          └─► Outbox ─► the supervisor   (a worker process)
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import time
+from dataclasses import dataclass
 from threading import Thread
 
 from fleetrun.errors import Cancelled
@@ -26,9 +27,6 @@ _GLANCE_S = 0.2
 
 _STUCK = Cancelled("it did not end when the run was cancelled, and was left behind")
 
-JobQueue = queue.SimpleQueue[Job | None]
-"""Jobs for whichever thread is free; each None ends one thread."""
-
 
 class Latch:
     """Falls once, and from then on no job is begun: for the threads of one process."""
@@ -41,9 +39,23 @@ class Latch:
         self.reason = reason
 
 
-def do(job: Job, connect: Connect, emit: Emit, cancel: Cancel, latch: Latch) -> None:
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job that is to be done, unless its run is cancelled or its latch has fallen by then."""
+
+    job: Job
+    cancel: Cancel
+    latch: Latch
+
+
+Orders = queue.SimpleQueue[Order | None]
+"""Orders for whichever thread is free; each None ends one thread."""
+
+
+def do(order: Order, connect: Connect, emit: Emit) -> None:
     """Do one job in the calling thread: `Started`, whatever happens, `Finished`."""
-    reason = CANCELLED if cancel.pressed else latch.reason
+    job, cancel = order.job, order.cancel
+    reason = CANCELLED if cancel.pressed else order.latch.reason
     if reason is not None:
         emit(Finished(result=not_run(job.host.name, reason)))
         return
@@ -51,9 +63,7 @@ def do(job: Job, connect: Connect, emit: Emit, cancel: Cancel, latch: Latch) -> 
     emit(Finished(result=run_job(job, connect, emit, cancel)))
 
 
-def start_threads(
-    count: int, jobs: JobQueue, connect: Connect, emit: Emit, cancel: Cancel, latch: Latch
-) -> list[Thread]:
+def start_threads(count: int, orders: Orders, connect: Connect, emit: Emit) -> list[Thread]:
     """Start threads that do jobs until there are no more, and return them.
 
     There are fewer than count, or none, where the operating system refuses more. They are daemons:
@@ -61,8 +71,8 @@ def start_threads(
     """
 
     def work() -> None:
-        while (job := jobs.get()) is not None:
-            do(job, connect, emit, cancel, latch)
+        while (order := orders.get()) is not None:
+            do(order, connect, emit)
 
     threads: list[Thread] = []
     with contextlib.suppress(RuntimeError):  # can't start new thread
@@ -123,12 +133,10 @@ class Pool:
         self._cancel = cancel
         self._given = 0
         self._killed = False
-        self._jobs: JobQueue = queue.SimpleQueue()
+        self._orders: Orders = queue.SimpleQueue()
         self._feed = Feed(_FEED_EVENTS)
         self._latch = Latch()
-        self._threads = start_threads(
-            plan.width, self._jobs, connect, self._feed.put, cancel, self._latch
-        )
+        self._threads = start_threads(plan.width, self._orders, connect, self._feed.put)
 
     def step(self, patience_s: float | None) -> list[Event]:
         """Give out jobs and return the next event of any thread."""
@@ -159,14 +167,14 @@ class Pool:
         """End the threads and wait for them, but for stuck ones, which end when their job does."""
         self._feed.abandon()
         for _ in self._threads:
-            self._jobs.put(None)
+            self._orders.put(None)
         if not self._killed and not self._ledger.unfinished:
             for thread in self._threads:
                 thread.join()
 
     def _give_out(self) -> None:
         while self._given < len(self._threads) and (job := self._ledger.take()) is not None:
-            self._jobs.put(job)
+            self._orders.put(Order(job, self._cancel, self._latch))
             self._given += 1
 
     def _wait_s(self, patience_s: float | None) -> float:
@@ -180,7 +188,7 @@ class Pool:
         job = self._ledger.take()
         if job is not None:
             try:
-                do(job, self._connect, events.append, self._cancel, self._latch)
+                do(Order(job, self._cancel, self._latch), self._connect, events.append)
             except BaseException:  # KeyboardInterrupt: nobody will hear how this one ended
                 self._ledger.give_back(job)
                 raise

@@ -69,11 +69,6 @@ class WorkerProcess:
         return self._socket.fileno()
 
     @property
-    def room(self) -> int:
-        """How many more jobs it takes now."""
-        return self.width - len(self.jobs)
-
-    @property
     def has_unsent(self) -> bool:
         """Whether something could not be sent yet: `send` again when the socket takes more."""
         return bool(self._unsent)

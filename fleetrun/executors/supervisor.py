@@ -10,18 +10,18 @@ It runs in the caller's thread and has none of its own.
 from __future__ import annotations
 
 import logging
-import selectors
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Callable
 
 from fleetrun.errors import Cancelled, ConnectionLost, FleetrunError, SessionError
 from fleetrun.events import Event, Finished, Output, PhaseReached, Started
+from fleetrun.executors.crew import Crew
 from fleetrun.executors.ledger import Ledger
 from fleetrun.executors.mode import Plan
 from fleetrun.executors.process import WorkerProcess
-from fleetrun.executors.wire import CancelAll, Failed, Hold, Ping, Pong, Ready, Setup, pack
+from fleetrun.executors.queues import Queues
+from fleetrun.executors.wire import CancelAll, Failed, Hold, Ping, Pong, Ready
 from fleetrun.job import Job
-from fleetrun.session import Cancel, Connect
+from fleetrun.session import Cancel
 
 _SPARE_LIVES = 3
 """Deaths beyond one of each worker, with no job finished in between, before no more are hired."""
@@ -36,23 +36,37 @@ class Supervisor:
     has begun is never given to another; one that it has not begun is, when it dies. One that hangs
     is found and killed (see `Vigil`), and has then died like any other.
 
-    Raises `FleetrunError` when `connect` or a job cannot be pickled here or unpickled there.
+    Args:
+        plan: how many workers there are to be, and how many jobs each is given at once.
+        ledger: the jobs.
+        cancel: the run's stop button.
+        crew: the workers; used by nobody else during the run.
+        leave: takes the crew when the run is over and its workers have nothing to do; None means
+            that they are ended then, as they are when they have.
+
+    Raises `FleetrunError` when a job cannot be pickled here, or it or the sessions' maker cannot be
+    unpickled there.
     """
 
-    def __init__(self, plan: Plan, ledger: Ledger, connect: Connect, cancel: Cancel) -> None:
-        level = logging.getLogger("fleetrun").getEffectiveLevel()
-        self._setup = pack([Setup(connect=connect, width=plan.width, log_level=level)])
-        self._size = plan.workers
-        self._carrier = plan.carrier
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        cancel: Cancel,
+        crew: Crew,
+        leave: Callable[[Crew], None] | None = None,
+    ) -> None:
+        self._plan = plan
         self._ledger = ledger
         self._cancel = cancel
+        self._crew = crew
+        self._leave = leave
+        self._queues = Queues(ledger, crew)
         self._killed = False
-        self._workers: list[WorkerProcess] = []
         self._deaths = 0
         self._last_death = ""
         self._hopeless: FleetrunError | None = None
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(cancel, selectors.EVENT_READ)
+        crew.heed(cancel)
 
     def step(self, patience_s: float | None) -> list[Event]:
         """Give out jobs, hire where workers are missing, and return what the workers say."""
@@ -61,102 +75,81 @@ class Supervisor:
         if refused := self._ledger.refused():
             return refused
         self._hire()
-        if not self._workers:
+        if not self._crew.workers:
             reason = f"no worker process could be kept alive; the last one: {self._last_death}"
             return self._ledger.lost(SessionError(reason))
         events: list[Event] = []
-        for key, ready in self._selector.select(self._wait_s(patience_s)):
-            if isinstance(worker := key.fileobj, WorkerProcess):
-                if ready & selectors.EVENT_WRITE:
-                    worker.send()
-                    self._watch(worker)
-                if ready & selectors.EVENT_READ:
-                    events += self._hear(worker)
+        for worker in self._crew.wait(self._wait_s(patience_s)):
+            events += self._hear(worker)
         self._look_after_workers()
         return events
 
     def stop(self) -> None:
         """Tell the workers that the run is cancelled."""
-        self._selector.unregister(self._cancel)
-        for worker in self._workers:
-            worker.tell(CancelAll())
-            self._watch(worker)
+        self._crew.ignore(self._cancel)
+        for worker in self._crew.workers:
+            self._crew.tell(worker, CancelAll())
 
     def hold(self, reason: str) -> None:
         """Tell the workers to begin nothing more of what they were given."""
-        for worker in self._workers:
-            worker.tell(Hold(reason=reason))
-            self._watch(worker)
+        for worker in self._crew.workers:
+            self._crew.tell(worker, Hold(reason=reason))
 
     def kill(self) -> None:
         """Kill the workers. Their last words, and then their deaths, are heard in later steps."""
         self._killed = True
-        for worker in self._workers:
+        for worker in self._crew.workers:
             worker.kill()
 
     def close(self) -> None:
-        """End the workers and wait for them."""
-        self._selector.close()
-        for worker in self._workers:
-            worker.hang_up()
-        for worker in self._workers:
-            worker.wait()
+        """Leave the crew to the next run, or end the workers and wait for them."""
+        busy = self._killed or any(worker.jobs for worker in self._crew.workers)
+        if self._leave is None or busy:
+            self._crew.close()
+        else:
+            self._crew.ignore(self._cancel)
+            self._leave(self._crew)
 
     def _give_out(self) -> None:
-        for worker in self._workers:
-            jobs = list(islice(iter(self._ledger.take, None), max(0, worker.room)))
-            if jobs:
+        for worker in self._crew.workers:
+            room = min(worker.width, self._plan.width) - len(worker.jobs)
+            if jobs := self._queues.take(worker, room):
                 self._give(worker, jobs)
 
     def _give(self, worker: WorkerProcess, jobs: list[Job]) -> None:
         try:
-            worker.give(jobs)
+            self._crew.give(worker, jobs)
         except FleetrunError:
-            self._give_back(jobs)
+            self._queues.give_back(jobs)
             raise
-        self._watch(worker)
-
-    def _give_back(self, jobs: Sequence[Job]) -> None:
-        for job in reversed(jobs):
-            self._ledger.give_back(job)
 
     def _hire(self) -> None:
         """Start workers up to the plan's number, while there is work for them."""
         while (
             self._ledger.waiting
-            and len(self._workers) < self._size
-            and self._deaths < self._size + _SPARE_LIVES
+            and len(self._crew.workers) < self._plan.workers
+            and self._deaths < self._plan.workers + _SPARE_LIVES
         ):
             try:
-                worker = WorkerProcess(self._setup, self._carrier)
+                self._crew.hire()
             except OSError as error:
                 self._deaths += 1
                 self._last_death = str(error)
-            else:
-                self._workers.append(worker)
-                self._selector.register(worker, selectors.EVENT_READ)
-                self._watch(worker)
 
     def _wait_s(self, patience_s: float | None) -> float:
         """Return how long to wait for words, which is until the next worker is to be looked at."""
-        waits = [max(0.0, worker.vigil.left_s) for worker in self._workers]
+        waits = [max(0.0, worker.vigil.left_s) for worker in self._crew.workers]
+        waits.append(self._queues.patience_s)
         return min(waits if patience_s is None else [patience_s, *waits])
 
     def _look_after_workers(self) -> None:
         """Ask the silent ones for a sign of life, and kill those that hang."""
-        for worker in self._workers:
+        for worker in self._crew.workers:
             if worker.vigil.ask():
-                worker.tell(Ping())
-                self._watch(worker)
+                self._crew.tell(worker, Ping())
             elif (fault := worker.vigil.give_up()) is not None:
                 worker.fault = fault
                 worker.kill()
-
-    def _watch(self, worker: WorkerProcess) -> None:
-        """Wait for the worker's words, and for room in its socket while there is need of it."""
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.has_unsent else 0)
-        if self._selector.get_key(worker).events != events:
-            self._selector.modify(worker, events)
 
     def _hear(self, worker: WorkerProcess) -> list[Event]:
         """Take in what the worker said: words or its death, never both in one step.
@@ -179,6 +172,7 @@ class Supervisor:
                     _log(thing)
                 case Finished():
                     del worker.jobs[thing.host]
+                    self._crew.settle(thing.host, worker)
                     self._deaths = 0
                     events.append(thing)
                 case Started() | PhaseReached() | Output():
@@ -188,13 +182,12 @@ class Supervisor:
 
     def _bury(self, worker: WorkerProcess) -> list[Event]:
         """Take leave of a dead worker: what it had begun is lost, what it had not waits again."""
-        self._selector.unregister(worker)
-        self._workers.remove(worker)
-        worker.hang_up()
-        self._last_death = worker.wait()
+        self._last_death = self._crew.bury(worker)
         self._deaths += 1
         begun = [job for job in worker.jobs.values() if self._ledger.has_begun(job)]
-        self._give_back([job for job in worker.jobs.values() if not self._ledger.has_begun(job)])
+        unbegun = [job for job in worker.jobs.values() if not self._ledger.has_begun(job)]
+        self._queues.give_back(unbegun)
+        self._queues.close(worker)
         return self._ledger.lost(self._reason(), begun)
 
     def _reason(self) -> SessionError:

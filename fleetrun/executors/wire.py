@@ -1,6 +1,6 @@
 """What a supervisor and a worker process say to each other, and how it travels.
 
-    supervisor ── Setup, Job …, Ping, Hold, CancelAll ──► worker
+    supervisor ── Setup, Job …, Ping, Hold, CancelAll, RunOver ──► worker
     supervisor ◄── Ready, events …, log records, Pong, Failed ── worker
 
 Things travel in frames over a socket pair: eight bytes of length, then a pickled list of things.
@@ -30,17 +30,24 @@ class Setup:
     Attributes:
         connect: makes the sessions.
         width: how many hosts it works on at once.
+        most_idle: how many sessions it keeps open between runs; 0 for none.
         log_level: log records below this level are not worth sending.
     """
 
     connect: Connect
     width: int
+    most_idle: int
     log_level: int
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAll:
-    """The run is cancelled; a worker is told once at most."""
+    """The run is cancelled; a worker is told once a run at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOver:
+    """All jobs of a run have finished; those that come from now on are of another run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Pong:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """No job is to be begun any more, for that reason; a worker is told once at most."""
+    """No job is to be begun any more, for that reason; a worker is told once a run at most."""
 
     reason: str
 

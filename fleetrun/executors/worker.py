@@ -1,6 +1,6 @@
 """A worker process: jobs come in over a socket, a pool of threads does them, events go out.
 
-    socket ─► main thread ─► job queue ─► pool threads ─► Outbox ─► socket
+    socket ─► main thread ─► orders ─► pool threads ─► Outbox ─► socket
 
 The main thread only reads. So it sees at any time that the run is cancelled, or that the parent is
 gone, and then ends the process at once, whatever the other threads are waiting for.
@@ -20,7 +20,7 @@ from threading import Event as Flag
 from threading import Lock, Thread
 
 from fleetrun.events import Event, Finished, Output, PhaseReached, Started
-from fleetrun.executors.pool import JobQueue, Latch, start_threads
+from fleetrun.executors.pool import Latch, Order, Orders, start_threads
 from fleetrun.executors.wire import (
     CHUNK_BYTES,
     CancelAll,
@@ -29,15 +29,19 @@ from fleetrun.executors.wire import (
     Ping,
     Pong,
     Ready,
+    RunOver,
     Setup,
     Unpacker,
     pack,
 )
 from fleetrun.job import HANDED_OVER, Job
+from fleetrun.keeper import Keeper
 from fleetrun.session import Cancel
 
 _HELD_BACK_S = 0.005
 _HELD_BACK_BYTES = 64 * 1024
+_GOODBYES_S = 0.5
+"""What the goodbyes of idle sessions may take: the supervisor waits, or is dead already."""
 _EVENT_BYTES = 100
 """About what an event costs beside its data."""
 
@@ -66,23 +70,36 @@ def serve(connection: socket, outbox: Outbox) -> None:
     if not isinstance(setup, Setup):
         return
     forward_logs(outbox, setup.log_level)
-    jobs: JobQueue = queue.SimpleQueue()
-    cancel, latch = Cancel(), Latch()
-    threads = start_threads(setup.width, jobs, setup.connect, outbox.emit, cancel, latch)
+    keeper = Keeper(setup.connect, most=setup.most_idle) if setup.most_idle else None
+    orders: Orders = queue.SimpleQueue()
+    threads = start_threads(setup.width, orders, keeper or setup.connect, outbox.emit)
     if not threads:
         outbox.send(Failed(reason="it could not start a thread", hopeless=False))
         return
     outbox.send(Ready(width=len(threads)))
+    _hand_out(things, orders, outbox)
+    if keeper is not None:
+        goodbyes = Thread(target=keeper.close, name="fleetrun-goodbyes", daemon=True)
+        goodbyes.start()
+        goodbyes.join(_GOODBYES_S)
+
+
+def _hand_out(things: Iterator[object], orders: Orders, outbox: Outbox) -> None:
+    """Do what the supervisor says, run by run, until it hangs up."""
+    cancel, latch = Cancel(), Latch()
     for thing in things:
         match thing:
             case Job():
-                jobs.put(thing)
+                orders.put(Order(thing, cancel, latch))
             case Ping():
                 outbox.send(Pong())
             case Hold():
                 latch.fall(thing.reason)
             case CancelAll():
                 cancel.press()
+            case RunOver():
+                cancel.close()
+                cancel, latch = Cancel(), Latch()
 
 
 def _receive(connection: socket) -> Iterator[object]:

@@ -53,7 +53,7 @@ class Bastion:
         self._transport = transport
         self._wire = wire
         self._life = Cancel()  # never pressed: a shared connection ends with no single run
-        wire.cancel = self._life
+        wire.serve(self._life)
         wire.deadline = Deadline.after(None, "")
         transport.watch_for_silence(host.alive_interval_s, host.alive_count)
         self._bell, self._ringer = socket.socketpair()

@@ -49,6 +49,7 @@ class Channel:
         closed: whether the host has closed the channel.
         exit_status: what it said of the command; None until then.
         signal: name of the signal that ended the command, without SIG; None without one.
+        closing: whether we have closed it.
         abandoned: whether it was closed before it was open.
         refused: why the host does not open it; None as long as it has not said so.
         refusal_code: the number of that reason (RFC 4254, section 5.1); 0 without one.
@@ -62,7 +63,7 @@ class Channel:
         self._receive_window = WINDOW_BYTES
         self._answers: list[bool] = []
         self._arrived: list[tuple[int, bytes]] = []
-        self._closing = False
+        self.closing = False
         self.local_id = local_id
         self.remote_id = UNKNOWN
         self.opened = False
@@ -76,6 +77,10 @@ class Channel:
         self.closed = False
         self.exit_status: int | None = None
         self.signal: str | None = None
+
+    def hand_to(self, take: Callable[[int, bytes], None]) -> None:
+        """Give it another consumer for what it receives from now on."""
+        self._take = take
 
     def request(self, kind: str, *fields: bool | int | str | bytes) -> bool:
         """Send a channel request and return whether the host said yes."""
@@ -137,8 +142,8 @@ class Channel:
         One that is not open yet is closed as soon as the host has opened it.
         """
         self.abandoned = not self.opened
-        if self.opened and not self._closing:
-            self._closing = True
+        if self.opened and not self.closing:
+            self.closing = True
             self._send(common.MSG_CHANNEL_CLOSE)
 
     def _send(self, number: int, *fields: bool | int | str | bytes) -> None:
@@ -178,7 +183,7 @@ class Channel:
     def grant(self) -> None:
         """Grant the host as much as was consumed, once that is half the window."""
         consumed = WINDOW_BYTES - self._receive_window - self.backlog_bytes
-        if consumed > WINDOW_BYTES // 2 and not self._closing:
+        if consumed > WINDOW_BYTES // 2 and not self.closing:
             self._receive_window += consumed
             self._send(common.MSG_CHANNEL_WINDOW_ADJUST, consumed)
 

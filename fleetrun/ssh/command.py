@@ -58,7 +58,7 @@ class RemoteCommand:
         self._asked = Question(command.dialogue)
         self._group = Group() if command.confirm_kill else None
         on_phase(Phase.SESSION)
-        self._channel = transport.begin_channel("session", self._take)
+        self._channel = transport.session_channel(self._take)
         if command.pty or not transport.foresee_number(self._channel):
             self._channel.await_opening()
 

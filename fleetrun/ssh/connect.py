@@ -50,7 +50,7 @@ def connect(
     transport, wire = log_in_to(host, on_phase, cancel)
     watched_s = host.alive_interval_s if alive_interval_s is None else alive_interval_s
     transport.watch_for_silence(watched_s, alive_count or host.alive_count)
-    return SshSession(transport, wire, on_phase)
+    return SshSession(transport, wire, on_phase, login_timeout_s=host.login_timeout_s)
 
 
 def log_in_to(host: Host, on_phase: OnPhase, cancel: Cancel) -> tuple[Transport, Wire]:

@@ -153,6 +153,7 @@ class Transport(ServiceRequestingTransport):
             self._allow_legacy_algorithms()
         self._open_channels: dict[int, Channel] = {}
         self._next_channel_id = 0
+        self._prepared: Channel | None = None
         self.server_lines: list[str] = []
         self.disconnect_reason: str | None = None
         self._handler_table[common.MSG_CHANNEL_OPEN_SUCCESS] = self._take_opened
@@ -450,9 +451,26 @@ class Transport(ServiceRequestingTransport):
         Kind is 0 for data and else the extended data's type (1 is stderr). Raises `Refused` with
         the server's words when it will not open one.
         """
-        channel = self.begin_channel("session", take)
+        channel = self.session_channel(take)
         channel.await_opening()
         return channel
+
+    def prepare_channel(self) -> None:
+        """Ask for the session channel that will be wanted next, and do not wait."""
+        self._prepared = self.begin_channel("session", lambda _kind, _data: None)
+
+    def session_channel(self, take: Callable[[int, bytes], None]) -> Channel:
+        """Return a session channel: the one that was prepared, or else one that is yet to open.
+
+        A prepared one that the host has refused, or closed meanwhile, is asked for once more.
+        """
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            self.pump_until(lambda: prepared.opened or prepared.refused is not None)
+            if prepared.opened and not prepared.closed:
+                prepared.hand_to(take)
+                return prepared
+        return self.begin_channel("session", take)
 
     def begin_channel(
         self, kind: str, take: Callable[[int, bytes], None], *fields: int | str
@@ -486,6 +504,12 @@ class Transport(ServiceRequestingTransport):
         if known and not channel.opened:
             channel.remote_id = 0
         return known
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way on it, so that more can be done over it."""
+        channels = self._open_channels.values()
+        return self.active and not self._wire.torn and all(each.closing for each in channels)
 
     def forget_channel(self, channel: Channel) -> None:
         """Take a channel that both sides have closed off the table."""

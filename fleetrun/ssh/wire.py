@@ -92,7 +92,7 @@ class Wire:
     Args:
         sock: the socket, or another link; the wire owns it from now on.
         deadline: the first deadline; assign `deadline` to change it.
-        cancel: the run's stop button; assign `cancel` to give it to another owner.
+        cancel: the run's stop button; `serve` gives it to another owner.
 
     Attributes:
         quick_ack: whether each read asks the kernel to acknowledge at once (Linux).
@@ -122,6 +122,12 @@ class Wire:
         self.last_heard_s = time.monotonic()
         self.torn = False
         self._slack_s = 0.0
+        self._cancel_seen_s = math.inf
+
+    def serve(self, cancel: Cancel) -> None:
+        """Heed another run's stop button from now on; one that has been seen is forgotten."""
+        self.cancel = cancel
+        self.heed_cancel = True
         self._cancel_seen_s = math.inf
 
     def settimeout(self, seconds: float | None) -> None:

@@ -18,7 +18,7 @@ import pytest
 from jobs import run
 from servers import ADDRESS, make_key, require_sshd, start_mock_ssh, start_sshd
 
-from fleetrun import Host, Inventory
+from fleetrun import Fleet, Host, Inventory
 from fleetrun.hosts import current_user
 from fleetrun.lab import Lab
 from fleetrun.operations import Exec, Get, Put
@@ -209,6 +209,13 @@ def test_output_status_and_streams(start: Start, tmp_path: Path) -> None:
         bad = run(host, "exit 3")
     assert (good.outcome, good.stdout, good.stderr) == (Outcome.OK, b"out\n", b"err\n"), good.error
     assert (bad.outcome, bad.exit_status) == (Outcome.FAILED, 3)
+
+
+@every_server
+def test_two_commands_over_a_fleet_that_stays_open(start: Start, tmp_path: Path) -> None:
+    with start(tmp_path) as host, Fleet([host]) as fleet:
+        texts = [fleet.exec(f"echo {number}")[host.name].text for number in range(3)]
+    assert texts == ["0", "1", "2"]
 
 
 @every_real_server

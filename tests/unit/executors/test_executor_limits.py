@@ -10,7 +10,7 @@ from executor_runs import every_mode, jobs_on, results_in
 from fleetrun.events import Event, Finished, Started
 from fleetrun.executors import Mode, execute, make_plan
 from fleetrun.executors.ledger import MayBegin
-from fleetrun.executors.pool import Latch, do
+from fleetrun.executors.pool import Latch, Order, do
 from fleetrun.executors.tally import Tally
 from fleetrun.results import Outcome, Phase, Result
 from fleetrun.session import Cancel
@@ -92,7 +92,7 @@ def test_a_job_that_was_given_out_before_the_limit_was_passed_is_not_begun_after
     events: list[Event] = []
     latch, cancel = Latch(), Cancel()
     latch.fall("too many")
-    do(job, FakeConnect(), events.append, cancel, latch)
+    do(Order(job, cancel, latch), FakeConnect(), events.append)
     cancel.close()
     (only,) = events
     assert isinstance(only, Finished)

@@ -10,7 +10,7 @@ from executor_runs import eventually, jobs_on, results_in, running, whole_run
 
 from fleetrun.events import Event, Finished, Output, Started
 from fleetrun.executors import Mode
-from fleetrun.executors.pool import Feed, Latch, do
+from fleetrun.executors.pool import Feed, Latch, Order, do
 from fleetrun.hosts import Host
 from fleetrun.results import Outcome
 from fleetrun.session import Cancel, OnPhase, Session
@@ -45,7 +45,7 @@ def test_a_job_that_was_given_out_and_not_begun_when_the_run_is_cancelled_is_not
     events: list[Event] = []
     cancel = Cancel()
     cancel.press()
-    do(job, FakeConnect(), events.append, cancel, Latch())
+    do(Order(job, cancel, Latch()), FakeConnect(), events.append)
     cancel.close()
     (only,) = events
     assert isinstance(only, Finished)

@@ -110,8 +110,7 @@ class ScriptedHost:
         self._open(channel)
         return channel
 
-    def begin_channel(self, kind: str, take: Callable[[int, bytes], None]) -> Channel:
-        assert kind == "session"
+    def session_channel(self, take: Callable[[int, bytes], None]) -> Channel:
         if not self.foreseen:
             return self.open_channel_for(take)
         channel = Channel(self, len(self.channels), take)

@@ -19,6 +19,13 @@ from fleetrun.ssh.wire import Deadline
 
 _Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
+_MAX_LOOKUPS = 64
+"""Look-ups at once in a process, those included that were given up and have not ended: a resolver
+that never answers costs so many threads and no more."""
+
+_LOOKUPS = threading.Semaphore(_MAX_LOOKUPS)
+_LOOK_S = 0.1
+
 _LEAST_SHARE_S = 0.25
 """What an address gets at least: the connection attempt delay of RFC 8305, section 5."""
 
@@ -74,7 +81,7 @@ class _Lookup(threading.Thread):
     """One `getaddrinfo`, which has no timeout of its own and may take a minute.
 
     When its caller's deadline passes, the thread is left to end by itself (it is a daemon), and
-    the answer is thrown away.
+    the answer is thrown away. It has its place among the look-ups until then.
     """
 
     def __init__(self, address: str, port: int) -> None:
@@ -86,6 +93,12 @@ class _Lookup(threading.Thread):
 
     def run(self) -> None:
         try:
+            self._look_up()
+        finally:
+            _LOOKUPS.release()
+
+    def _look_up(self) -> None:
+        try:
             infos = socket.getaddrinfo(self._address, self._port, type=socket.SOCK_STREAM)
         except OSError as error:
             self._error = error
@@ -93,9 +106,9 @@ class _Lookup(threading.Thread):
         self._found = [(family, sockaddr) for family, _, _, _, sockaddr in infos]
 
     def wait(self, deadline: Deadline, cancel: Cancel) -> list[_Address]:
-        self.start()
+        self._begin(deadline, cancel)
         while self.is_alive() and deadline.remaining_s > 0 and not cancel.pressed:
-            self.join(min(0.1, max(0.0, deadline.remaining_s)))
+            self.join(_pause_s(deadline))
         if cancel.pressed:
             raise Cancelled("cancelled while its name was looked up")
         if self.is_alive():
@@ -104,6 +117,26 @@ class _Lookup(threading.Thread):
             reason = self._error.strerror or str(self._error) if self._error else "no address"
             raise ConnectError(f"cannot resolve {self._address}: {reason}")
         return self._found
+
+    def _begin(self, deadline: Deadline, cancel: Cancel) -> None:
+        """Start once there is a place for it."""
+        while not _LOOKUPS.acquire(timeout=_pause_s(deadline)):
+            if cancel.pressed:
+                raise Cancelled("cancelled while it waited for its name to be looked up")
+            if deadline.remaining_s <= 0:
+                raise DeadlinePassed(
+                    f"{deadline.sentence} (the resolver did not answer for {_MAX_LOOKUPS} others)"
+                )
+        try:
+            self.start()
+        except RuntimeError as error:  # no thread is to be had
+            _LOOKUPS.release()
+            raise ConnectError(f"cannot resolve {self._address}: {error}") from error
+
+
+def _pause_s(deadline: Deadline) -> float:
+    """Return how long to wait before the stop button is looked at again."""
+    return min(_LOOK_S, max(0.0, deadline.remaining_s))
 
 
 def _connect_one(address: _Address, until_s: float, cancel: Cancel) -> socket.socket:

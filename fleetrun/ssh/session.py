@@ -87,16 +87,18 @@ class SshSession:
         return self._stands_after(self._catch_up, within_s=_TEND_S)
 
     def wake(self, on_phase: OnPhase, cancel: Cancel) -> bool:
-        """Take what has come, and go over to another run."""
-        if not self._stands_after(self._catch_up, within_s=_TEND_S):
-            return False
+        """Take what has come, and go over to another run once the next channel is open.
+
+        So a connection that has ended is found out here, before anything is handed over to it.
+        """
         self._on_phase = on_phase
         self._wire.serve(cancel)
         self._wire.quick_ack = True
-        self._wire.deadline = Deadline.after(
-            self._login_timeout_s, f"no channel within {self._login_timeout_s:g} s"
-        )
-        return True
+        return self._stands_after(self._be_ready, within_s=self._login_timeout_s)
+
+    def _be_ready(self) -> None:
+        self._catch_up()
+        self._transport.await_prepared()
 
     def _catch_up(self) -> None:
         while self._wire.readable:
@@ -106,7 +108,7 @@ class SshSession:
 
     def _stands_after(self, step: Callable[[], None], *, within_s: float) -> bool:
         """Do something that must not take long; return whether the connection still stands."""
-        self._wire.deadline = Deadline.after(within_s, "the rest of a message did not come")
+        self._wire.deadline = Deadline.after(within_s, f"no answer within {within_s:g} s")
         try:
             step()
         except (SessionError, OSError):

@@ -123,7 +123,14 @@ class Trial:
         """
         with (
             _in_time(within_s),
-            Fleet(hosts, mode=self.mode, forks=forks, retries=retries, connect=connect) as fleet,
+            Fleet(
+                hosts,
+                mode=self.mode,
+                forks=forks,
+                retries=retries,
+                max_sessions=0,  # one call, as the command line makes it
+                connect=connect,
+            ) as fleet,
         ):
             report = fleet.exec(command, **options)
         check(report, hosts)

@@ -25,7 +25,7 @@ PLAN = Plan(mode=Mode.PROCESSES, workers=3, width=2)
 
 def measured(mode: Mode, connect: Connect, *, hosts: int, forks: int) -> Run:
     names = [f"h{number}" for number in range(hosts)]
-    with Fleet(names, mode=mode, forks=forks, connect=connect) as fleet:
+    with Fleet(names, mode=mode, forks=forks, max_sessions=0, connect=connect) as fleet:
         return measure(fleet.events(Exec(command="true")), fleet.plan)
 
 

@@ -67,6 +67,29 @@ def test_without_a_thread_ctrl_c_still_reaches_the_caller(monkeypatch: pytest.Mo
         list(run.events)
 
 
+def test_threads_of_a_pool_have_small_stacks_and_others_have_what_they_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, start = stack_bytes(), threading.Thread.start
+    sizes: list[int] = []
+
+    def note_and_start(thread: threading.Thread) -> None:
+        sizes.append(stack_bytes())
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", note_and_start)
+    whole_run(Mode.THREADS, FakeConnect(), hosts=2, forks=2)
+    assert sizes == [256 * 1024] * 2
+    assert stack_bytes() == before
+
+
+def stack_bytes() -> int:
+    """Return what the next thread is given; asking for it sets it to the system's own."""
+    size = threading.stack_size()
+    threading.stack_size(size)
+    return size
+
+
 def refuse_threads(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     started, start = [0], threading.Thread.start
 

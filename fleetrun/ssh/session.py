@@ -6,7 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable
 
-from fleetrun.errors import SessionError
+from fleetrun.errors import Refused, SessionError
 from fleetrun.results import Phase
 from fleetrun.session import Cancel, Command, CommandEnd, OnOutput, OnPhase
 from fleetrun.ssh.command import RemoteCommand
@@ -97,8 +97,12 @@ class SshSession:
         return self._stands_after(self._be_ready, within_s=self._login_timeout_s)
 
     def _be_ready(self) -> None:
+        """Have the next channel open; one that the host had no room for is asked for once more."""
         self._catch_up()
-        self._transport.await_prepared()
+        if not self._transport.await_prepared():
+            self._transport.prepare_channel()
+            if not self._transport.await_prepared():
+                raise Refused("the host opens no other channel on this connection")
 
     def _catch_up(self) -> None:
         while self._wire.readable:

@@ -464,18 +464,25 @@ class Transport(ServiceRequestingTransport):
 
         A prepared one that the host has refused, or closed meanwhile, is asked for once more.
         """
-        self.await_prepared()
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None and prepared.opened and not prepared.closed:
+        prepared = self._prepared
+        if prepared is not None and self.await_prepared():
+            self._prepared = None
             prepared.hand_to(take)
             return prepared
         return self.begin_channel("session", take)
 
-    def await_prepared(self) -> None:
-        """Pump until the host has answered about the channel that was prepared, if any was."""
+    def await_prepared(self) -> bool:
+        """Pump until the host has answered about the channel that was prepared; tell if it is open.
+
+        False when none was prepared.
+        """
         prepared = self._prepared
-        if prepared is not None:
-            self.pump_until(lambda: prepared.opened or prepared.refused is not None)
+        if prepared is None:
+            return False
+        self.pump_until(lambda: prepared.opened or prepared.refused is not None)
+        if not prepared.opened or prepared.closed:
+            self._prepared = None
+        return self._prepared is prepared
 
     def begin_channel(
         self, kind: str, take: Callable[[int, bytes], None], *fields: int | str

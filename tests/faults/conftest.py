@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,26 +12,6 @@ from servers import ServerAccount, start_sshd
 from trial import Trial
 
 from fleetrun.executors import Mode
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave most modes out of a bare `pytest`, so that it takes a newcomer two minutes.
-
-    Every row runs in every mode when the folder is asked for (`pytest tests/faults`), and in CI.
-    """
-    asked_for = any("faults" in argument for argument in config.invocation_params.args)
-    if asked_for or os.environ.get("CI") == "true":
-        return
-    left_out = [item for item in items if _mode_of(item) not in {None, Mode.THREADS}]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
-
-
-def _mode_of(item: pytest.Item) -> object:
-    """Return the mode that a row runs in; None for a test that is no row."""
-    if item.get_closest_marker("fault") is None:
-        return None
-    return item.callspec.params.get("trial") if isinstance(item, pytest.Function) else None
 
 
 @pytest.fixture(params=list(Mode), ids=str)

@@ -211,7 +211,7 @@ def test_output_status_and_streams(start: Start, tmp_path: Path) -> None:
     assert (bad.outcome, bad.exit_status) == (Outcome.FAILED, 3)
 
 
-@every_server
+@every_real_server
 def test_two_commands_over_a_fleet_that_stays_open(start: Start, tmp_path: Path) -> None:
     with start(tmp_path) as host, Fleet([host]) as fleet:
         texts = [fleet.exec(f"echo {number}")[host.name].text for number in range(3)]

@@ -13,7 +13,7 @@ from fleetrun.events import Finished
 from fleetrun.executors import Plan
 from fleetrun.fleet import Fleet
 from fleetrun.hosts import Host, HostKeyPolicy
-from fleetrun.operations import Operation
+from fleetrun.operations import Get, Operation, Put
 from fleetrun.output import JsonDocument, Lines, Sink, Sinks, Summary, Writer
 from fleetrun.results import Report, Result
 from fleetrun.ssh.config import SshConfig
@@ -35,6 +35,7 @@ def perform(
     for each host, and with a summary.
     """
     _say_before(fleet, waves, verbose=output.verbose)
+    warn_of_unused_sudo(fleet.hosts, operation)
 
     def cancel_for(error: OSError) -> None:
         note(f"error: cannot write the output: {error.strerror}")
@@ -91,6 +92,17 @@ def warn_of_unchecked_keys(hosts: Sequence[Host]) -> None:
         note(
             f"warning: the keys of {unchecked} of {len(hosts)} hosts are not checked; "
             "whoever sits in between can read and change everything"
+        )
+
+
+def warn_of_unused_sudo(hosts: Sequence[Host], operation: Operation | Sequence[Operation]) -> None:
+    """Say so when files are copied with other rights than commands would be run with."""
+    each = operation if isinstance(operation, Sequence) else [operation]
+    become = sum(host.become_user is not None for host in hosts)
+    if become and any(isinstance(one, Put | Get) for one in each):
+        note(
+            f"warning: {become} of {len(hosts)} hosts are set to become another user, which "
+            "commands alone do: files are read and written there as the login user"
         )
 
 

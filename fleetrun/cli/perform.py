@@ -26,10 +26,13 @@ def perform(
     output: OutputOptions,
     stop: Stop,
     waves: Waves | None = None,
+    *,
+    max_rc: bool = False,
 ) -> int:
     """Do it on every host, show what happens, and return the exit code.
 
-    Several operations are one for each host. Without waves, all hosts are one.
+    Several operations are one for each host. Without waves, all hosts are one. With max_rc, the
+    exit code is the largest exit status of a command.
 
     A signal, or an output that cannot be written, cancels the run; it still ends with a result
     for each host, and with a summary.
@@ -45,7 +48,7 @@ def perform(
     with stop.cancels(fleet.cancel):
         report = _follow(fleet, operation, waves, sinks)
     sinks.close(report)
-    return stop.exit_code or max(report.exit_code, int(sinks.broken))
+    return stop.exit_code or max(report.max_rc if max_rc else report.exit_code, int(sinks.broken))
 
 
 def _follow(

@@ -27,8 +27,15 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> list[Exec]:
     performed: list[Exec] = []
 
     def perform(
-        _fleet: object, operation: Exec, _output: object, _stop: object, _waves: object = None
+        _fleet: object,
+        operation: Exec,
+        _output: object,
+        _stop: object,
+        _waves: object,
+        *,
+        max_rc: bool,
     ) -> int:
+        assert not max_rc
         performed.append(operation)
         return 0
 
@@ -223,6 +230,13 @@ def test_output_that_cannot_be_written_cancels_the_run(
     assert capfd.readouterr().err.startswith(
         f"fleetrun: error: cannot write the output: {why}\nh1: lost in run: "
     )
+
+
+def test_the_largest_status_is_the_exit_code_on_request(fleetrun: CommandLine) -> None:
+    fleetrun.meets({"h1": FakeHost(exit_status=42), "h2": FakeHost(exit_status=3)})
+
+    assert fleetrun("exec", "-i", "h1,h2,", "check").code == 1
+    assert fleetrun("exec", "-i", "h1,h2,", "check", "--max-rc").code == 42
 
 
 def test_a_document_that_cannot_be_written_is_no_success(

@@ -119,4 +119,5 @@ def warn_of_ssh_config(hosts: Sequence[Host]) -> None:
 def _how(plan: Plan) -> str:
     where = "this process" if not plan.workers else f"each of {plan.workers} worker processes"
     why = "" if plan.why is None else f" (chosen by auto: {plan.why})"
-    return f"mode {plan.mode}: {plan.width} {plan.carrier} in {where}{why}"
+    carriers = plan.carrier if plan.width > 1 else plan.carrier.removesuffix("s")
+    return f"mode {plan.mode}: {plan.width} {carriers} in {where}{why}"

@@ -103,14 +103,21 @@ def test_results_go_to_standard_output_and_the_rest_to_standard_error(
     assert ran.code == 0
 
 
-@pytest.mark.parametrize("mode", ["sequential", "threads", "processes"])
-def test_every_mode_does_the_same(mode: str, fleetrun: CommandLine) -> None:
+@pytest.mark.parametrize(
+    ("mode", "how"),
+    [
+        ("sequential", "1 thread in this process"),
+        ("threads", "2 threads in this process"),
+        ("processes", "1 thread in each of 2 worker processes"),
+    ],
+)
+def test_every_mode_does_the_same_and_says_how(mode: str, how: str, fleetrun: CommandLine) -> None:
     fleetrun.meets({"h1": FakeHost(stdout=b"one\n"), "h2": FakeHost(exit_status=3)})
 
     ran = fleetrun("exec", "-i", "h1,h2,", "uptime", "--mode", mode, "-v")
 
     assert ran.out == "h1: one\n"
-    assert ran.err.startswith(f"fleetrun: mode {mode}: ")
+    assert ran.err.startswith(f"fleetrun: mode {mode}: {how}\n")
     assert "h2: failed in run: exit status 3\n2 hosts: 1 ok, 1 failed in " in ran.err
     assert ran.code == 1
 

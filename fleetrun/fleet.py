@@ -217,6 +217,8 @@ class Fleet:
     ) -> Report:
         """Copy local files to every host; return when the last host has ended.
 
+        They are written as the login user, whatever `become_user` a host has.
+
         Args:
             sources: one file, or several.
             target: remote path; `""` means the login folder. A folder when it ends in `/`, when it
@@ -234,6 +236,8 @@ class Fleet:
         self, sources: str | Sequence[str], target: str | Path, *, template: bool = False
     ) -> Report:
         """Copy files from every host to `TARGET/HOST/path`; return when the last host has ended.
+
+        They are read as the login user, whatever `become_user` a host has.
 
         Args:
             sources: one remote file, or several.

@@ -113,7 +113,8 @@ class Host:
         alive_interval_s: seconds of silence after which it is asked for a sign of life; 0.0 means
             that it never is, so that a dead one is noticed by its timeouts alone.
         alive_count: how many such questions may go unanswered before it is given up.
-        become_user: the user to run commands as, through sudo; None means the login user.
+        become_user: the user to run commands as, through sudo; None means the login user. Files
+            are copied as the login user in any case.
         become_password: what sudo is told when it asks; None means that it must not ask.
         legacy_algorithms: whether CBC, 3DES, MD5 and SHA-1 are offered too, for old devices.
         jump: the chain of jump hosts as written (`bastion`, `ann@b1:2222,b2`); None for none.

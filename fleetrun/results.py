@@ -38,6 +38,9 @@ _EXIT_CODES = {
     Outcome.NOT_RUN: 1,
 }
 
+_MAX_EXIT_CODE = 255
+"""Servers may send more, and a process cannot end with more."""
+
 
 class Phase(enum.StrEnum):
     """How far a host got, in this order."""
@@ -181,6 +184,22 @@ class Report:
     def exit_code(self) -> int:
         """The largest exit code that an outcome leads to: 0, 1 or 4."""
         return max((result.outcome.exit_code for result in self.results), default=0)
+
+    @property
+    def max_rc(self) -> int:
+        """The largest exit status of a command, 255 at the most.
+
+        A host whose command said none, or was not run, counts with what its outcome leads to.
+        """
+        return max(
+            (
+                min(result.exit_status, _MAX_EXIT_CODE)
+                if result.outcome is Outcome.FAILED and result.exit_status is not None
+                else result.outcome.exit_code
+                for result in self.results
+            ),
+            default=0,
+        )
 
     def __iter__(self) -> Iterator[Result]:
         return iter(self.results)

@@ -120,11 +120,15 @@ class CommandEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileInfo:
-    """What a server says of a path: size in bytes, permission bits; None where it does not say."""
+    """What a server says of a path: size in bytes, permission bits; None where it does not say.
+
+    Special is a device, a pipe or a socket.
+    """
 
     size_bytes: int | None
     mode: int | None
     is_folder: bool
+    is_special: bool = False
 
 
 class RemoteFiles(Protocol):

@@ -82,6 +82,9 @@ end_options = gathered(
     is_flag=True,
     help="Set FLEETRUN_HOST, FLEETRUN_INDEX and FLEETRUN_COUNT for the command.",
 )
+@click.option(
+    "--max-rc", is_flag=True, help="Exit with the largest exit status that a command ended with."
+)
 @run_options
 @wave_options
 @output_options
@@ -99,6 +102,7 @@ def command(
     *,
     template: bool,
     env_host: bool,
+    max_rc: bool,
 ) -> int:
     """Run COMMAND on every host, in the login shell of its user.
 
@@ -110,7 +114,8 @@ def command(
     quoted for its shell; write them outside of quotes, and {vars.NAME:raw} for a value as it is.
 
     The exit code is 0 when every host is ok; 4 when one was unreachable or lost, else 1 when one
-    failed; 2 for a mistake in the call or the inventory; 130 after Ctrl-C.
+    failed; 2 for a mistake in the call or the inventory; 130 after Ctrl-C. With --max-rc, a command
+    that failed counts with its own exit status instead.
     """
     live = output_options.format is Format.LINES
     operation = Exec(
@@ -123,7 +128,7 @@ def command(
     )
     waves = wave_options.waves()
     with opened_fleet(fleet_options, login_options, run_options, become_options) as fleet:
+        each: Exec | tuple[Exec, ...] = operation
         if template or env_host:
             each = exec_for_each(operation, fleet.hosts, template=template, env_host=env_host)
-            return perform(fleet, each, output_options, stop, waves)
-        return perform(fleet, operation, output_options, stop, waves)
+        return perform(fleet, each, output_options, stop, waves, max_rc=max_rc)

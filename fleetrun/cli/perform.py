@@ -13,7 +13,7 @@ from fleetrun.events import Finished
 from fleetrun.executors import Plan
 from fleetrun.fleet import Fleet
 from fleetrun.hosts import Host, HostKeyPolicy
-from fleetrun.operations import Operation
+from fleetrun.operations import Get, Operation, Put
 from fleetrun.output import JsonDocument, Lines, Sink, Sinks, Summary, Writer
 from fleetrun.results import Report, Result
 from fleetrun.ssh.config import SshConfig
@@ -26,15 +26,19 @@ def perform(
     output: OutputOptions,
     stop: Stop,
     waves: Waves | None = None,
+    *,
+    max_rc: bool = False,
 ) -> int:
     """Do it on every host, show what happens, and return the exit code.
 
-    Several operations are one for each host. Without waves, all hosts are one.
+    Several operations are one for each host. Without waves, all hosts are one. With max_rc, the
+    exit code is the largest exit status of a command.
 
     A signal, or an output that cannot be written, cancels the run; it still ends with a result
     for each host, and with a summary.
     """
     _say_before(fleet, waves, verbose=output.verbose)
+    warn_of_unused_sudo(fleet.hosts, operation)
 
     def cancel_for(error: OSError) -> None:
         note(f"error: cannot write the output: {error.strerror}")
@@ -44,7 +48,7 @@ def perform(
     with stop.cancels(fleet.cancel):
         report = _follow(fleet, operation, waves, sinks)
     sinks.close(report)
-    return stop.exit_code or max(report.exit_code, int(sinks.broken))
+    return stop.exit_code or max(report.max_rc if max_rc else report.exit_code, int(sinks.broken))
 
 
 def _follow(
@@ -94,6 +98,17 @@ def warn_of_unchecked_keys(hosts: Sequence[Host]) -> None:
         )
 
 
+def warn_of_unused_sudo(hosts: Sequence[Host], operation: Operation | Sequence[Operation]) -> None:
+    """Say so when files are copied with other rights than commands would be run with."""
+    each = operation if isinstance(operation, Sequence) else [operation]
+    become = sum(host.become_user is not None for host in hosts)
+    if become and any(isinstance(one, Put | Get) for one in each):
+        note(
+            f"warning: {become} of {len(hosts)} hosts are set to become another user, which "
+            "commands alone do: files are read and written there as the login user"
+        )
+
+
 def warn_of_ssh_config(hosts: Sequence[Host]) -> None:
     """Say what stands in the hosts' ssh_config files and is not done."""
     for path in dict.fromkeys(host.ssh_config for host in hosts):
@@ -104,4 +119,5 @@ def warn_of_ssh_config(hosts: Sequence[Host]) -> None:
 def _how(plan: Plan) -> str:
     where = "this process" if not plan.workers else f"each of {plan.workers} worker processes"
     why = "" if plan.why is None else f" (chosen by auto: {plan.why})"
-    return f"mode {plan.mode}: {plan.width} {plan.carrier} in {where}{why}"
+    carriers = plan.carrier if plan.width > 1 else plan.carrier.removesuffix("s")
+    return f"mode {plan.mode}: {plan.width} {carriers} in {where}{why}"

@@ -30,7 +30,7 @@ fleetrun put motd"""
 
 
 @click.command("put", cls=Command, epilog=_EXAMPLES)
-@click.argument("local", nargs=-1, required=True, metavar="LOCAL... [REMOTE]")
+@click.argument("local", nargs=-1, required=True, type=click.Path(), metavar="LOCAL... [REMOTE]")
 @fleet_options
 @login_options
 @template_option

@@ -42,7 +42,9 @@ class Get:
         if self.target.exists() and not self.target.is_dir():
             raise UsageError(f"{self.target}: is not a folder")
         for source in self.sources:
-            if ".." in PurePosixPath(source).parts or source.endswith("/") or not source:
+            if source.endswith("/") or not source:
+                raise UsageError(f"{source!r} does not name a file, and only files can be fetched")
+            if ".." in PurePosixPath(source).parts:
                 raise UsageError(f"{source!r} does not name a file; give a path without '..'")
             if "\0" in source:
                 raise UsageError(f"{source!r} has a NUL byte in it, which no path can have")
@@ -92,6 +94,8 @@ def _get_one(files: RemoteFiles, source: str, place: Path) -> None:
         raise Refused(f"{source}: no such file on the host")
     if info.is_folder:
         raise Refused(f"{source}: is a folder; only files can be fetched")
+    if info.is_special:  # /dev/zero has no end, and a pipe that nobody writes to has no beginning
+        raise Refused(f"{source}: is a device, pipe or socket; only files can be fetched")
     place.parent.mkdir(parents=True, exist_ok=True)
     # a short name of its own: the file's may be as long as names can be
     temporary = place.with_name(f".fleetrun-{secrets.token_hex(6)}")

@@ -43,8 +43,10 @@ class Put:
         for source in self.sources:
             if source.is_dir():
                 raise UsageError(f"{source}: is a folder; only files can be put")
-            if not source.is_file():
+            if not source.exists():
                 raise UsageError(f"{source}: no such file")
+            if not source.is_file():
+                raise UsageError(f"{source}: is a device, pipe or socket; only files can be put")
             if not os.access(source, os.R_OK):
                 raise UsageError(f"{source}: cannot be read")
         if "\0" in self.target:
@@ -76,6 +78,8 @@ class Put:
         if not self.target or self.target.endswith("/"):
             return True
         info = files.info(self.target)
+        if info is not None and info.is_special:
+            raise Refused(f"{self.target}: is a device, pipe or socket; no file takes its place")
         is_folder = info is not None and info.is_folder
         if len(self.sources) > 1 and not is_folder:
             raise Refused(f"{self.target}: is not a folder, and several files were to go there")
@@ -95,9 +99,10 @@ def _put_one(files: RemoteFiles, source: Path, target: str) -> None:
         raise Refused(f"{source}: cannot be read: {error.strerror}") from error
     except SessionError as error:
         never_made = isinstance(error, Refused) and not content.begun
-        if never_made or files.discard(temporary):
-            raise
-        raise _with(error, f"{temporary} may be left on the host") from error
+        told = str(error).replace(temporary, target)  # the file has no other name for its user
+        if not never_made and not files.discard(temporary):
+            told += f"; {temporary} may be left on the host"
+        raise type(error)(told) from error
 
 
 @dataclass(slots=True)
@@ -112,11 +117,6 @@ class _Content:
         with self.source.open("rb") as local:
             while piece := local.read(_PIECE_BYTES):
                 yield piece
-
-
-def _with(error: SessionError, more: str) -> SessionError:
-    """Return an error of the same kind that says more."""
-    return type(error)(f"{error}; {more}")
 
 
 def _check_size(files: RemoteFiles, temporary: str, target: str, size_bytes: int) -> None:

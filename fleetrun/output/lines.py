@@ -22,7 +22,7 @@ class Lines:
 
     A line is written when its end has come, so that lines of different hosts never mix. What has
     no end when its host finishes gets one. Bytes are kept as they are, and escaped on a terminal.
-    For a transfer, each file that was written is a line.
+    For a transfer, each file that was written is a line, also when a line's end is in its name.
 
     Args:
         out: where stdout goes.
@@ -57,7 +57,8 @@ class Lines:
         for stream in Stream:
             if rest := self._unended.pop((result.host, stream), b""):
                 self._write(result.host, stream, [rest])
-        self._write(result.host, Stream.STDOUT, map(os.fsencode, result.files))
+        files = (os.fsencode(file).replace(b"\n", rb"\x0a") for file in result.files)
+        self._write(result.host, Stream.STDOUT, files)
 
     def _write(self, host: str, stream: Stream, lines: Iterable[bytes]) -> None:
         writer = self._writers[stream]

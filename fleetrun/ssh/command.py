@@ -88,9 +88,10 @@ class RemoteCommand:
         self._wire.quick_ack = False
         self._await_answer()
         if self._asked.refused:
-            self._channel.send_end()  # what is meant for the command is not tried as a password
+            self._end_input(b"")  # what is meant for the command is not tried as a password
         else:
-            self._feed()
+            self._channel.send_all(self._command.stdin)
+            self._end_input(self._command.stdin)
         return self._await_end()
 
     def _await_opening(self) -> None:
@@ -104,15 +105,13 @@ class RemoteCommand:
             self._on_phase(Phase.SESSION)
             raise
 
-    def _feed(self) -> None:
-        """Send the input and its end; a terminal's reader knows the end by a character."""
-        stdin = self._command.stdin
-        self._channel.send_all(stdin)
+    def _end_input(self, sent: bytes) -> None:
+        """Send the end of what was sent; a terminal's reader knows the end by a character."""
         if not self._command.pty:
             self._channel.send_end()
         else:
             self._channel.send_all(
-                _END_OF_INPUT if stdin[-1:] in {b"", b"\n"} else 2 * _END_OF_INPUT
+                _END_OF_INPUT if sent[-1:] in {b"", b"\n"} else 2 * _END_OF_INPUT
             )
 
     # --- output, and the question before it ----------------------------------------------------

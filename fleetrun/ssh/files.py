@@ -361,6 +361,10 @@ def _file_info(body: bytes) -> FileInfo:
         at += 8
     if flags & _ATTR_MODE:
         mode = _uint32_at(body, at)
-    is_folder = mode is not None and stat.S_ISDIR(mode)
-    bits = None if mode is None else stat.S_IMODE(mode)
-    return FileInfo(size_bytes=size, mode=bits, is_folder=is_folder)
+    kind = None if mode is None else stat.S_IFMT(mode)  # 0 where the server does not tell kinds
+    return FileInfo(
+        size_bytes=size,
+        mode=None if mode is None else stat.S_IMODE(mode),
+        is_folder=kind == stat.S_IFDIR,
+        is_special=kind not in {None, 0, stat.S_IFDIR, stat.S_IFREG},
+    )

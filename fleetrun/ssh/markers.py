@@ -106,32 +106,51 @@ class Group:
 
         Gone is what `ps` does not list any more, or lists as a zombie, which runs no more. From
         `kill -0` nothing is learnt of what belongs to somebody else, as a command under sudo does.
-        Where `ps` can tell sessions, the command's other groups are ended too: `timeout` makes one.
+        The groups and sessions that its processes have made for themselves are ended too: `timeout`
+        makes a group, and sudo a session where it has a terminal (`use_pty`).
         """
         return f"exec sh -c {shlex.quote(_KILL.replace('GROUP', str(self._number)))}"
 
 
 _KILL = """\
-kill -TERM -GROUP 2>/dev/null
+known=GROUP
 table() {
-    ps -A -o sid= -o pgid= -o stat= 2>/dev/null || ps -o sid,pgid,stat 2>/dev/null ||
-    ps -A -o pgid= -o pgid= -o stat= 2>/dev/null || ps -o pgid,pgid,stat 2>/dev/null
+    ps -A -o pid= -o ppid= -o sid= -o pgid= -o stat= 2>/dev/null ||
+    ps -o pid,ppid,sid,pgid,stat 2>/dev/null ||
+    ps -A -o pid= -o ppid= -o pgid= -o pgid= -o stat= 2>/dev/null ||
+    ps -o pid,ppid,pgid,pgid,stat 2>/dev/null
 }
-alive() {
-    table | while read -r session group stat; do
-        case $session:$group:$stat in
-            *:Z*) ;;
-            GROUP:* | *:GROUP:*) echo "$group" ;;
-        esac
-    done
+look() {
+    seen=$(table | awk -v known="$known" '
+        BEGIN { count = split(known, ids); for (i = 1; i <= count; i++) ours[ids[i]] = 1 }
+        $1 ~ /^[0-9]+$/ && $5 !~ /^Z/ { parent[$1] = $2; session[$1] = $3; group[$1] = $4 }
+        END {
+            for (more = 1; more;) {
+                more = 0
+                for (one in parent) {
+                    if (one in mine) continue
+                    if (session[one] in ours || group[one] in ours || parent[one] in mine) {
+                        more = mine[one] = ours[session[one]] = ours[group[one]] = 1
+                    }
+                }
+            }
+            for (one in mine) { alive[session[one]]; alive[group[one]] }
+            for (one in parent) { printf "seen"; break }
+            for (id in alive) if (id ~ /^[0-9]+$/ && id > 1) printf " %s", id
+        }')
+    case $seen in seen*) alive=${seen#seen} ;; *) exit 1 ;; esac
+    known="$known $alive"
 }
-table | grep -q "[0-9]" || exit 1
 for step in TERM:.1 0:.2 0:.4 KILL:.05 0:.1 0:.2 0:.4; do
-    groups=$(alive)
-    [ -n "$groups" ] || exit 0
-    for group in $groups; do kill -${step%:*} -$group 2>/dev/null; done
+    look
+    [ -n "$alive" ] || exit 0
+    for group in $alive; do kill -${step%:*} -$group 2>/dev/null; done
     sleep ${step#*:}
 done
-[ -z "$(alive)" ]
+look
+[ -z "$alive" ]
 """
-"""In POSIX shell; the forms of `ps` are that of Linux, of busybox, of macOS, of an old busybox."""
+"""In POSIX shell; the forms of `ps` are that of Linux, of busybox, of macOS, of an old busybox.
+
+All is looked at before anything is signalled: once a parent is gone, nobody knows its children.
+"""

@@ -32,6 +32,7 @@ class Packets(Packetizer):
         self._opener: ChaChaPoly | None = None
         self._sealer: ChaChaPoly | None = None
         self._numbers = {"in": 0, "out": 0}
+        self._number_to_seal = 0
         self._opened = b""
 
     def read_line(self) -> bytes:
@@ -72,15 +73,20 @@ class Packets(Packetizer):
     def write_all(self, out: bytes) -> None:
         """Send it all; the wire reads meanwhile, and raises at its deadline."""
         self._wire.send(
-            out if self._sealer is None else self._sealer.seal(self._numbers["out"], out)
+            out if self._sealer is None else self._sealer.seal(self._number_to_seal, out)
         )
 
     # --- numbers of packets, and the one cipher that paramiko has not --------------------------
 
     def send_message(self, data: Message) -> None:
-        """Send a message; a cipher that needs the packet's number is told it."""
+        """Send a message; a cipher that needs the packet's number is told it.
+
+        The number is used up before anything is sent: while the wire waits for room, a sign of life
+        may be asked for, and that question is a packet too.
+        """
+        self._number_to_seal = self._numbers["out"]
+        self._numbers["out"] = (self._number_to_seal + 1) & _MAX_NUMBER
         super().send_message(data)
-        self._numbers["out"] = (self._numbers["out"] + 1) & _MAX_NUMBER
 
     def read_message(self) -> tuple[int, Message]:
         """Read a packet and return its message's number and the message."""

@@ -46,6 +46,12 @@ _DISCONNECT_BY_APPLICATION = 11
 _NUMBER_FROM_0 = ("SSH-2.0-OpenSSH_", "SSH-2.0-dropbear", "SSH-2.0-Go")
 """Versions of servers whose first channel has the number 0: they take the first free one."""
 
+_MAX_EXTENSIONS = 1024
+"""Things that a server may say it can do, as OpenSSH has it."""
+
+_MAX_PROMPTS = 100
+"""Things that a server may ask for at once; OpenSSH's asks for one at a time."""
+
 _KEX_METHOD_MESSAGES = range(30, 42)
 """Numbers that belong to the key exchange method in use (RFC 4253, section 12)."""
 
@@ -86,6 +92,13 @@ class Login(AuthOnlyHandler):
         self.allowed = m.get_list()
         m.rewind()
         super()._parse_userauth_failure(m)
+
+    def _parse_userauth_info_request(self, m: Message) -> None:
+        """Take questions; paramiko believes any number of them, whatever was sent."""
+        m.get_string(), m.get_string(), m.get_string()  # title, words, language
+        _check_count(m.get_int(), _MAX_PROMPTS, "questions")
+        m.rewind()
+        super()._parse_userauth_info_request(m)
 
 
 class Transport(ServiceRequestingTransport):
@@ -296,6 +309,18 @@ class Transport(ServiceRequestingTransport):
                     f"we offer {','.join(mine)}{hint}"
                 )
         return "no common algorithm"
+
+    def _parse_ext_info(self, msg: Message) -> None:
+        """Take what the server says that it can do (RFC 8308).
+
+        paramiko believes any number of things, whatever was sent. A list of signature algorithms
+        that is not text is taken for none.
+        """
+        _check_count(msg.get_int(), _MAX_EXTENSIONS, "extensions")
+        msg.rewind()
+        super()._parse_ext_info(msg)
+        if not self.server_extensions.get("server-sig-algs", b"").isascii():
+            del self.server_extensions["server-sig-algs"]
 
     def _verify_key(self, host_key: bytes, sig: bytes) -> None:
         """Check that the host holds the key that it shows; whose key that is, comes later."""
@@ -564,6 +589,11 @@ class Transport(ServiceRequestingTransport):
         self.active = False
         self._open_channels.clear()
         self.packetizer.close()
+
+
+def _check_count(claimed: int, most: int, what: str) -> None:
+    if claimed > most:
+        raise ConnectionLost(f"it sent a message that claims {claimed} {what}")
 
 
 def _no_version(what: str, said: Sequence[str]) -> str:

@@ -303,15 +303,16 @@ class OnTerminal:
 
 @contextlib.contextmanager
 def at_work(trial: Trial, account: ServerAccount) -> Iterator[tuple[OnTerminal, list[int]]]:
-    """Yield the program when one host has ended and another one runs, and will not end by itself.
+    """Yield the program when one host has ended and another one runs, for as long as this does.
 
     The numbers are the processes that serve it, on the server's side.
     """
     place = trial.folder
     remote = (
         f"if mkdir {place}/first 2>/dev/null; then echo well done; "
-        f"else echo $$ $PPID >>{place}/pids; while :; do sleep 1; done; fi"
+        f"else echo $$ $PPID >>{place}/pids; while [ -e {place}/on ]; do sleep 1; done; fi"
     )
+    (place / "on").touch()
     terminal = OnTerminal(
         command_line(trial, account, "-f", "3", remote, hosts=12), environment(trial)
     )
@@ -322,6 +323,7 @@ def at_work(trial: Trial, account: ServerAccount) -> Iterator[tuple[OnTerminal, 
         yield terminal, [int(line.split()[1]) for line in pids.read_text().splitlines()]
     finally:
         terminal.close()
+        (place / "on").unlink()  # ends those that begin too late to be in the list
         for line in pids.read_text().splitlines() if pids.exists() else ():
             shell, server = map(int, line.split())
             with contextlib.suppress(ProcessLookupError):

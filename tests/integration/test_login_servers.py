@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import jobs
 import pytest
 from calling import environment_in, words_of, write_inventory
 from login_server import LoginServer, Prompt, Round
@@ -302,6 +303,11 @@ while given[at] != "--":
 right = None if not os.path.exists(%(right)r) else open(%(right)r).read()
 if right is not None and "-n" in given:
     sys.exit("sudo: a password is required")
+if os.isatty(0):
+    import termios
+    modes = termios.tcgetattr(0)
+    modes[3] &= ~termios.ECHO
+    termios.tcsetattr(0, termios.TCSANOW, modes)
 for _ in range(3 if right is not None else 0):
     sys.stderr.write(prompt)
     sys.stderr.flush()
@@ -400,6 +406,18 @@ def test_a_wrong_sudo_password_is_given_once_and_the_input_never(
     assert result.stdout == b""
     assert CANARY.encode() not in result.stderr
     assert b"fleetrun-" not in result.stderr
+    assert sudoer.passwords_read == [False]
+
+
+@pytest.mark.sshd
+def test_a_wrong_sudo_password_ends_a_command_with_a_terminal_too(
+    start_sudoer: Callable[[str | None], Sudoer],
+) -> None:
+    sudoer = start_sudoer("right")
+    host = sudoer.host(become_password=Secret(CANARY), command_timeout_s=20.0)
+    result = jobs.run(host, Exec(command=SHOWS_ALL, stdin=b"right\nright\n", pty=True))
+    assert result.error == "sudo did not take the password (to become www)"
+    assert CANARY.encode() not in result.stdout
     assert sudoer.passwords_read == [False]
 
 

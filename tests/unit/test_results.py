@@ -154,6 +154,28 @@ def test_the_exit_code_is_the_worst_of_all(outcomes: list[Outcome], code: int) -
     assert report.ok == (code == 0)
 
 
+@pytest.mark.parametrize(
+    ("results", "code"),
+    [
+        ([], 0),
+        ([(Outcome.OK, 0), (Outcome.FAILED, 3), (Outcome.FAILED, 2)], 3),
+        ([(Outcome.FAILED, 3), (Outcome.UNREACHABLE, None)], 4),
+        ([(Outcome.FAILED, 7), (Outcome.LOST, None)], 7),
+        ([(Outcome.FAILED, None), (Outcome.OK, 0)], 1),
+        ([(Outcome.FAILED, 300)], 255),
+    ],
+    ids=["nobody", "the largest", "one unreachable", "one lost", "no status", "more than can be"],
+)
+def test_the_largest_status_is_that_of_a_command_that_failed(
+    results: list[tuple[Outcome, int | None]], code: int
+) -> None:
+    each = [
+        Result(host=str(number), outcome=outcome, exit_status=status)
+        for number, (outcome, status) in enumerate(results)
+    ]
+    assert Report(results=tuple(each)).max_rc == code
+
+
 def test_a_host_that_is_not_in_the_report_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="web9"):
         Report(results=(result(),))["web9"]

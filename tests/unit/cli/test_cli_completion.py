@@ -40,6 +40,8 @@ def complete(
         ("fleetrun exec -i hosts.yaml -l web", ["web", "web1", "web2"]),
         ("fleetrun exec -x web", ["web", "web1", "web2"]),
         ("fleetrun exec -i hosts.yaml -i web9, -w web", ["web", "web1", "web2", "web9"]),
+        ("fleetrun put nginx", ["nginx"]),  # of the kind file: the shell finds those that begin so
+        ("fleetrun put nginx.conf /et", ["/et"]),
     ],
 )
 def test_commands_options_values_and_hosts_are_offered(

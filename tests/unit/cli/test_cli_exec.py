@@ -27,8 +27,15 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> list[Exec]:
     performed: list[Exec] = []
 
     def perform(
-        _fleet: object, operation: Exec, _output: object, _stop: object, _waves: object = None
+        _fleet: object,
+        operation: Exec,
+        _output: object,
+        _stop: object,
+        _waves: object,
+        *,
+        max_rc: bool,
     ) -> int:
+        assert not max_rc
         performed.append(operation)
         return 0
 
@@ -96,14 +103,21 @@ def test_results_go_to_standard_output_and_the_rest_to_standard_error(
     assert ran.code == 0
 
 
-@pytest.mark.parametrize("mode", ["sequential", "threads", "processes"])
-def test_every_mode_does_the_same(mode: str, fleetrun: CommandLine) -> None:
+@pytest.mark.parametrize(
+    ("mode", "how"),
+    [
+        ("sequential", "1 thread in this process"),
+        ("threads", "2 threads in this process"),
+        ("processes", "1 thread in each of 2 worker processes"),
+    ],
+)
+def test_every_mode_does_the_same_and_says_how(mode: str, how: str, fleetrun: CommandLine) -> None:
     fleetrun.meets({"h1": FakeHost(stdout=b"one\n"), "h2": FakeHost(exit_status=3)})
 
     ran = fleetrun("exec", "-i", "h1,h2,", "uptime", "--mode", mode, "-v")
 
     assert ran.out == "h1: one\n"
-    assert ran.err.startswith(f"fleetrun: mode {mode}: ")
+    assert ran.err.startswith(f"fleetrun: mode {mode}: {how}\n")
     assert "h2: failed in run: exit status 3\n2 hosts: 1 ok, 1 failed in " in ran.err
     assert ran.code == 1
 
@@ -223,6 +237,13 @@ def test_output_that_cannot_be_written_cancels_the_run(
     assert capfd.readouterr().err.startswith(
         f"fleetrun: error: cannot write the output: {why}\nh1: lost in run: "
     )
+
+
+def test_the_largest_status_is_the_exit_code_on_request(fleetrun: CommandLine) -> None:
+    fleetrun.meets({"h1": FakeHost(exit_status=42), "h2": FakeHost(exit_status=3)})
+
+    assert fleetrun("exec", "-i", "h1,h2,", "check").code == 1
+    assert fleetrun("exec", "-i", "h1,h2,", "check", "--max-rc").code == 42
 
 
 def test_a_document_that_cannot_be_written_is_no_success(

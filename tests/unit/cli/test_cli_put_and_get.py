@@ -91,3 +91,20 @@ def test_what_cannot_be_done_is_one_sentence_before_any_host_is_met(
     assert ran.code == 2
     assert ran.err.startswith("fleetrun: error: ")
     assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["put", "motd", "{host}"], ["get", "motd", "fetched"]])
+@pytest.mark.parametrize("more", [[], ["--template"]], ids=["alike", "each its own"])
+def test_that_files_are_copied_without_sudo_is_said_where_an_inventory_asks_for_it(
+    words: list[str], more: list[str], fleetrun: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "motd").write_text("hello\n")
+    (tmp_path / "hosts.yaml").write_text("all: {hosts: {h1: , h2: {ansible_become: true}}}\n")
+    fleetrun.meets({host: FakeHost(files={"motd": b"hello"}) for host in ("h1", "h2")})
+
+    ran = fleetrun(*words, *more, "-i", "hosts.yaml")
+    without = fleetrun(*words, *more, "-i", "hosts.yaml", "-l", "h1")
+
+    said = "warning: 1 of 2 hosts are set to become another user"
+    assert (ran.code, said in ran.err) == (0, True)
+    assert (without.code, "warning" in without.err) == (0, False)

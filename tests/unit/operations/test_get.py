@@ -69,8 +69,8 @@ def test_bad_input_is_refused_before_any_connection(tmp_path: Path) -> None:
         (("x",), tmp_path / "file", "is not a folder"),
         (("../x",), tmp_path, "does not name a file"),
         (("a/../../x",), tmp_path, "does not name a file"),
-        (("a/",), tmp_path, "does not name a file"),
-        (("",), tmp_path, "does not name a file"),
+        (("a/",), tmp_path, "does not name a file, and only files can be fetched"),
+        (("",), tmp_path, "does not name a file, and only files can be fetched"),
         (("a\0b",), tmp_path, "has a NUL byte in it"),
         (("etc/hosts", "/etc/hosts"), tmp_path, "same"),
     ]:
@@ -292,6 +292,22 @@ def test_what_is_no_file_is_refused_and_those_before_it_are_kept(
     assert words in str(ending.refused)
     assert ending.files == (str(tmp_path / "web1" / "a"),)
     assert files_below(tmp_path) == {"web1/a": b"a"}
+
+
+class Device(FakeFiles):
+    """A host where everything is a device, pipe or socket, which is never to be opened."""
+
+    def info(self, path: str) -> FileInfo | None:  # noqa: ARG002
+        return FileInfo(size_bytes=0, mode=0o666, is_folder=False, is_special=True)
+
+    def read(self, path: str) -> Generator[bytes, None, None]:
+        raise AssertionError(path)
+
+
+def test_what_may_have_no_end_is_not_opened(tmp_path: Path) -> None:
+    ending = get(Device({}), tmp_path, "/dev/zero")
+    assert str(ending.refused).startswith("/dev/zero: is a device, pipe or socket")
+    assert files_below(tmp_path) == {}
 
 
 def test_a_place_that_is_a_folder_here_is_a_refusal(tmp_path: Path) -> None:

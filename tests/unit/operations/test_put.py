@@ -13,6 +13,7 @@ from memory_session import MemorySession, ignore
 from fleetrun import Host, UsageError
 from fleetrun.errors import Cancelled, ConnectionLost, DeadlinePassed, Refused, SessionError
 from fleetrun.operations import Ending, Interrupted, Put
+from fleetrun.session import FileInfo
 from fleetrun.testing import FakeFiles
 
 HOST = Host(name="web1", command_timeout_s=9.0)
@@ -47,6 +48,7 @@ def test_bad_input_is_refused_before_any_connection(tmp_path: Path, file: Path) 
         ((), "no file to put"),
         ((tmp_path,), "is a folder"),
         ((tmp_path / "missing",), "no such file"),
+        ((Path(os.devnull),), "is a device"),
         ((file, twin), "two of the files are named app.conf"),
     ]:
         with pytest.raises(UsageError, match=words):
@@ -253,3 +255,19 @@ def test_a_file_that_vanishes_here_is_a_refusal_and_nothing_is_left_there(file: 
     ending = operation.perform(HOST, MemorySession(remote=remote), ignore)
     assert ending.refused == f"{file}: cannot be read: No such file or directory"
     assert remote.contents == {"app.conf": b"old"}
+
+
+def test_a_file_takes_no_devices_place(file: Path) -> None:
+    class Device(FakeFiles):
+        def info(self, path: str) -> FileInfo | None:  # noqa: ARG002
+            return FileInfo(size_bytes=0, mode=0o666, is_folder=False, is_special=True)
+
+    remote = Device({"/dev/null": b""})
+    ending = put(remote, "/dev/null", file)
+    assert str(ending.refused).startswith("/dev/null: is a device, pipe or socket")
+    assert remote.contents == {"/dev/null": b""}
+
+
+def test_a_refusal_names_the_file_and_not_the_name_it_had_on_its_way(file: Path) -> None:
+    remote = FakeFiles({}, refuse_write_after=1)
+    assert put(remote, "/srv/new", file).refused == "/srv/new: No space left on device"

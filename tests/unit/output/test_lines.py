@@ -189,3 +189,11 @@ def test_each_file_of_a_transfer_is_a_line() -> None:
     shown.finish("web1", files=("fetched/web1/etc/hosts", "fetched/web1/caf\udce9"))
 
     assert shown.out == b"web1: fetched/web1/etc/hosts\nweb1: fetched/web1/caf\xe9\n"
+
+
+def test_a_file_with_a_lines_end_in_its_name_is_one_line() -> None:
+    shown = Shown()
+
+    shown.finish("web1", files=("a\nweb2: b",))
+
+    assert shown.out == b"web1: a\\x0aweb2: b\n"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 from paramiko import common
-from scripted_peer import wire_over, wire_to_a_socket
+from scripted_peer import PATIENCE_S, wire_over, wire_to_a_socket
 
 from fleetrun.errors import ConnectionLost
 from fleetrun.ssh.chacha import KEY_BYTES, TAG_BYTES, ChaChaPoly
@@ -99,6 +102,34 @@ def test_a_side_that_counts_differently_is_not_understood() -> None:
         ours._wire.flush()
         with pytest.raises((InvalidSignature, ConnectionLost)):
             theirs.read_message()
+
+
+def test_a_question_asked_while_a_packet_waits_for_room_has_a_number_of_its_own() -> None:
+    """It is asked in the middle of sending that packet: the two must not be sealed alike."""
+    asked = threading.Event()
+    with two_ends() as (ours, theirs), ThreadPoolExecutor(1) as beside:
+
+        def ask() -> None:
+            ours._wire.silence_s = math.inf
+            ours.send_message(build_message(common.MSG_GLOBAL_REQUEST, "alive?", True))
+            asked.set()
+
+        def read_to_the_end() -> list[int]:
+            assert asked.wait(PATIENCE_S)
+            numbers = []
+            while not numbers or numbers[-1] != common.MSG_DISCONNECT:
+                numbers.append(theirs.read_message()[0])
+            return numbers
+
+        read = beside.submit(read_to_the_end)
+        ours._wire.silence_s, ours._wire.on_silence = 0.0, ask
+        while not asked.is_set():
+            ours.send_message(build_message(common.MSG_IGNORE, bytes(200_000)))
+        ours.send_message(build_message(common.MSG_DISCONNECT))
+        ours._wire.flush()
+        *before, question, end = read.result(PATIENCE_S)
+    assert set(before) == {common.MSG_IGNORE}
+    assert (question, end) == (common.MSG_GLOBAL_REQUEST, common.MSG_DISCONNECT)
 
 
 @pytest.mark.parametrize("size", [0, 4, MAX_PACKET_BYTES + 8, 0xFFFFFFF8])

@@ -379,7 +379,7 @@ def test_a_group_is_killed_over_a_second_channel_and_looked_for(
     with pytest.raises(DeadlinePassed) as ended:
         running.to_its_end()
     assert ended.value.killed is killed
-    assert "*:4711:*" in host.killing
+    assert "known=4711\n" in host.killing
     assert len(host.channels) == 2
 
 

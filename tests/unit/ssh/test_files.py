@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import struct
 from collections.abc import Iterator
 from typing import cast
@@ -83,6 +84,19 @@ def test_a_path_is_a_file_a_folder_or_nothing() -> None:
     assert files.info(".") == FileInfo(size_bytes=None, mode=0o755, is_folder=True)
     assert files.info("") == files.info(".")
     assert files.info("missing") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "special"),
+    [(0, False), (stat.S_IFREG, False), (stat.S_IFIFO, True), (stat.S_IFCHR, True)],
+    ids=["no kind told", "file", "pipe", "device"],
+)
+def test_what_is_neither_a_file_nor_a_folder_is_special(kind: int, *, special: bool) -> None:
+    server = ScriptedSftp()
+    told = bytes([sftp.ATTRS]) + struct.pack(">II", 4, kind | 0o644)
+    server.spoil = lambda asked, _count: told if asked == sftp.STAT else None
+    info = files_of(server).info("x")
+    assert info == FileInfo(size_bytes=None, mode=0o644, is_folder=False, is_special=special)
 
 
 def test_a_server_may_leave_everything_out() -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from servers import wait_until
@@ -21,6 +22,9 @@ every_shell = pytest.mark.parametrize("shell", SHELLS)
 _STAY = "print('ready', flush=True); import time; time.sleep(600)"
 _STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {_STAY}"
 _OWN_GROUP = f"import os; os.setpgid(0, 0); {_STAY}"
+_OWN_SESSION = (
+    f"import os, signal; os.setsid(); signal.signal(signal.SIGHUP, signal.SIG_IGN); {_STUBBORN}"
+)
 _WITH_CHILD = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', %r]).wait()"
 
 
@@ -78,9 +82,10 @@ def test_who_only_waits_to_be_collected_runs_no_more(shell: str) -> None:
 
 
 @every_shell
-@pytest.mark.skipif(sys.platform == "darwin", reason="ps tells no sessions on macOS")
-def test_a_group_of_its_own_within_the_session_is_ended_too(shell: str) -> None:
-    with session(_WITH_CHILD % _OWN_GROUP) as process:
+@pytest.mark.parametrize("code", [_OWN_GROUP, _OWN_SESSION], ids=["group", "session"])
+def test_a_group_or_session_of_its_own_below_it_is_ended_too(shell: str, code: str) -> None:
+    """As `timeout` makes the one, and sudo the other where it has a terminal."""
+    with session(_WITH_CHILD % code) as process:
         assert status_of(shell, kill_line(process.pid)) == 0
         assert process.stdout is not None
         assert process.stdout.read() == b""  # closed: nobody holds it any more
@@ -90,7 +95,7 @@ def test_a_group_of_its_own_within_the_session_is_ended_too(shell: str) -> None:
 def test_what_may_not_be_signalled_is_not_said_to_be_gone(shell: str) -> None:
     """As a process under sudo may not, by whom it was started."""
     with session(_STAY) as process:
-        line = kill_line(process.pid).replace("kill -TERM", "kill() { return 1; }; kill -TERM", 1)
+        line = kill_line(process.pid).replace("table()", "kill() { return 1; }; table()", 1)
         assert status_of(shell, line) == 1
         assert process.poll() is None
 
@@ -99,6 +104,19 @@ def test_what_may_not_be_signalled_is_not_said_to_be_gone(shell: str) -> None:
 def test_without_ps_nothing_is_said_to_be_gone(shell: str) -> None:
     with session(_STUBBORN) as process:
         line = kill_line(process.pid).replace("table()", "ps() { return 127; }; table()", 1)
+        assert status_of(shell, line) == 1
+        assert process.poll() is None
+
+
+@every_shell
+@pytest.mark.parametrize("program", ["ps", "awk"])
+def test_a_program_that_fails_later_says_nothing_of_what_is_gone(
+    shell: str, program: str, tmp_path: Path
+) -> None:
+    fails = f'{program}() {{ [ -e {tmp_path}/once ] && return 127; command {program} "$@"; }}; '
+    with session(_STUBBORN) as process:
+        line = kill_line(process.pid).replace("table()", f"{fails}table()", 1)
+        line = line.replace("sleep ", f"touch {tmp_path}/once; sleep ", 1)
         assert status_of(shell, line) == 1
         assert process.poll() is None
 

@@ -203,6 +203,23 @@ def test_ten_thousand_lines_are_read_once_and_found_without_a_search(
     assert len(index._by_name) == 10_000
 
 
+def test_hashed_lines_are_tried_once_for_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [f"{hashed(f'web{number}', bytes([number]) * 20)} {KEY}" for number in range(50)]
+    index = KnownHosts.parse([line.encode() for line in lines], source="file")
+    tried: list[bytes] = []
+    digest = hmac.digest
+
+    def noting(key: bytes, msg: bytes, name: str) -> bytes:
+        tried.append(msg)
+        return digest(key, msg, name)
+
+    monkeypatch.setattr(hmac, "digest", noting)
+    for name in ("web7", "WEB7", "web7", "web99", "web99"):
+        places = [entry.place for entry in index.matching(name)]
+        assert places == (["file:8"] if name.lower() == "web7" else [])
+    assert tried == [b"web7"] * 50 + [b"web99"] * 50
+
+
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     assert list(read_known_hosts(path).matching("web1")) == []

@@ -32,6 +32,7 @@ OVERRIDDEN: dict[type, tuple[type, dict[str, tuple[str, ...]]]] = {
             "_check_banner": ("self",),
             "_really_parse_kex_init": ("self", "m", "ignore_first_byte"),
             "_negotiate_keys": ("self", "m"),
+            "_parse_ext_info": ("self", "msg"),
             "_verify_key": ("self", "host_key", "sig"),
             "_parse_newkeys": ("self", "m"),
             "_filter_algorithm": ("self", "type_"),
@@ -46,6 +47,7 @@ OVERRIDDEN: dict[type, tuple[type, dict[str, tuple[str, ...]]]] = {
             "auth_none": ("self", "username"),
             "wait_for_response": ("self", "event"),
             "_parse_userauth_failure": ("self", "m"),
+            "_parse_userauth_info_request": ("self", "m"),
         },
     ),
     Packets: (

@@ -15,7 +15,7 @@ from fleetrun.errors import ConnectError, ConnectionLost, Refused
 from fleetrun.ssh.channel import DATA_PACKET_BYTES, WINDOW_BYTES, Channel
 from fleetrun.ssh.messages import build_message
 from fleetrun.ssh.packets import Packets
-from fleetrun.ssh.transport import Transport, host_key_algorithms
+from fleetrun.ssh.transport import Login, Transport, host_key_algorithms
 from fleetrun.ssh.wire import Wire
 
 Field = bool | int | str | bytes
@@ -166,6 +166,37 @@ def test_what_no_host_may_send_is_a_broken_protocol(
     host.sends(number, *fields)
     with pytest.raises((ConnectionLost, ConnectError), match=words):
         transport.pump()
+
+
+@pytest.mark.parametrize("count", [1025, 0xFFFFFFFF])
+def test_a_number_of_extensions_that_nobody_has_is_not_counted_through(
+    transport: Transport, host: Host, count: int
+) -> None:
+    host.sends(common.MSG_EXT_INFO, count)
+    with pytest.raises(ConnectionLost, match=f"claims {count} extensions"):
+        transport.pump()
+
+
+@pytest.mark.parametrize("count", [101, 0xFFFFFFFF])
+def test_a_number_of_questions_that_nobody_asks_is_not_counted_through(
+    transport: Transport, host: Host, count: int
+) -> None:
+    transport.auth_handler = Login(transport)
+    transport.auth_handler.auth_method = "keyboard-interactive"
+    host.sends(common.MSG_USERAUTH_INFO_REQUEST, "", "", "", count)
+    with pytest.raises(ConnectionLost, match=f"claims {count} questions"):
+        transport.pump()
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [(b"ssh-ed25519,rsa-sha2-256", True), (b"rsa-sha2-256,\xff\xfe", False)]
+)
+def test_a_list_of_signature_algorithms_that_is_not_text_is_taken_for_none(
+    transport: Transport, host: Host, said: bytes, *, kept: bool
+) -> None:
+    host.sends(common.MSG_EXT_INFO, 2, "no-flow-control", b"\xff", "server-sig-algs", said)
+    transport.pump()
+    assert ("server-sig-algs" in transport.server_extensions) == kept
 
 
 def test_in_the_middle_of_a_key_exchange_nothing_else_may_come(

@@ -349,6 +349,29 @@ def test_silence_is_also_told_while_sending_waits() -> None:
             wire.send(b"x" * BIG)
 
 
+def test_a_question_asked_while_sending_waits_goes_out_behind_what_is_sent() -> None:
+    question = b"are you there?"
+    with wire_to_a_socket() as (wire, other):
+        asked = threading.Event()
+        received = bytearray()
+
+        def ask() -> None:
+            wire.silence_s = LONG_S
+            wire.send(question)
+            asked.set()
+
+        def read() -> None:
+            assert asked.wait(PATIENCE_S)
+            while len(received) < BIG + len(question):
+                received.extend(other.recv(1024 * 1024))
+
+        wire.silence_s, wire.on_silence = 0.02, ask
+        with thread(read):
+            wire.send(b"x" * BIG)
+        assert received == b"x" * BIG + question
+        assert not wire.torn
+
+
 # --- closing -------------------------------------------------------------------------------------
 
 

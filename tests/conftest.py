@@ -1,4 +1,7 @@
-"""What every test is held to: threads, descriptors and child processes end with it."""
+"""What every test is held to: threads, descriptors and child processes end with it.
+
+And which tests a bare `pytest` runs: see `pytest_addoption`.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,76 @@ from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from fleetrun.executors import Mode
+
+_QUICK_MODES = {Mode.SEQUENTIAL, Mode.THREADS, Mode.PROCESSES}
+_ENGINE = ("tests/unit/executors/", "tests/unit/test_fleet")
+"""Where the modes themselves are the matter: a quick run has three of them there, elsewhere one."""
+
+_FAULTS = Path(__file__).parent / "faults"
 
 _PATIENCE_S = 5.0
 _POLL_S = 0.02
 _OWN_DESCRIPTORS = Path("/proc/self/fd")
 _PROCESSES = Path("/proc")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--every`.
+
+    A bare `pytest` is for a newcomer: it leaves out the fault rows, what is marked `long`, and most
+    modes. Everything runs with `--every`, with CI=true, and where files or folders are named, as in
+    `pytest tests/faults`.
+    """
+    parser.addoption("--every", action="store_true", help="run every test in every mode")
+
+
+def _is_quick(config: pytest.Config) -> bool:
+    """Return whether this is a quick run; a process of pytest-xdist is told what its parent is."""
+    told: bool | None = getattr(config, "workerinput", {}).get("quick")
+    if told is not None:
+        return told
+    named = config.args_source is pytest.Config.ArgsSource.ARGS
+    return not (named or config.getoption("every") or os.environ.get("CI") == "true")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 (pytest-xdist has no types)
+    """Tell a process of pytest-xdist what this one is."""
+    node.workerinput["quick"] = _is_quick(node.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Use two processes a core, since tests mostly wait; none for files that are named."""
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        return 0
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even read the fault rows for a quick run."""
+    return True if collection_path == _FAULTS and _is_quick(config) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what a quick run does without."""
+    left_out = [item for item in items if _can_wait(item)] if _is_quick(config) else []
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _can_wait(item: pytest.Item) -> bool:
+    if item.get_closest_marker("long"):
+        return True
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    modes = {each for each in parameters if isinstance(each, Mode)}
+    return not modes <= (_QUICK_MODES if item.nodeid.startswith(_ENGINE) else {Mode.THREADS})
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -253,6 +253,7 @@ FOLLOWED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", FOLLOWED, ids=name_of)
 def test_doing_what_a_page_says_has_the_outcome_that_it_shows(tmp_path: Path, page: Path) -> None:
     if page.name == "tutorial.md":
@@ -262,6 +263,7 @@ def test_doing_what_a_page_says_has_the_outcome_that_it_shows(tmp_path: Path, pa
         Reader(tmp_path).follow(blocks(page))
 
 
+@pytest.mark.long
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     if importlib.util.find_spec("material") is None:
         pytest.skip("the site is built with the extra docs: pip install '.[docs]'")

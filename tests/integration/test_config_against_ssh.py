@@ -234,6 +234,7 @@ others = st.sampled_from(("", "# a comment", "   ", "ForwardAgent no", "SendEnv 
 lines = st.lists(st.one_of(heads, option(), option(), option(), others), max_size=14)
 
 
+@pytest.mark.long
 @given(lines=lines, name=names, user=st.none() | st.sampled_from(USERS), cut=st.integers(0, 14))
 @example(lines=["Host *", "User bob", "Match final", "Port 2222"], name="db", user=None, cut=1)
 @settings(

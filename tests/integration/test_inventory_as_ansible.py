@@ -475,6 +475,7 @@ def vars_folder(names: Sequence[str]) -> st.SearchStrategy[dict[str, str]]:
     )
 
 
+@pytest.mark.long
 @given(
     yaml=yaml_inventories(),
     ini=ini_inventories(),
@@ -523,6 +524,7 @@ def ansible(command: str, *arguments: str, home: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_the_oracle_answers_what_the_commands_print(oracle: Oracle, tmp_path: Path) -> None:
     files, _ = INVENTORIES["variables beside the inventory"]
     write(tmp_path, files)

@@ -113,6 +113,7 @@ def test_a_jump_hosts_own_jump_host_is_passed_first(
     assert [logins(server) for server in (first, second, last)] == [1, 1, 1]
 
 
+@pytest.mark.long
 def test_two_hundred_hosts_behind_one_bastion_open_one_connection_to_it(
     sshd_of: Callable[..., ServerAccount], tmp_path: Path
 ) -> None:
@@ -136,6 +137,7 @@ def test_two_hundred_hosts_behind_one_bastion_open_one_connection_to_it(
     assert logins(server) == 1
 
 
+@pytest.mark.long
 def test_no_more_than_eight_handshakes_go_through_at_once(
     sshd_of: Callable[..., ServerAccount], tmp_path: Path
 ) -> None:

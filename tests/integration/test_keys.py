@@ -28,6 +28,8 @@ from fleetrun.executors import Mode
 from fleetrun.keyscan import scan_keys
 from fleetrun.ssh import SshScan
 
+pytestmark = pytest.mark.long
+
 KINDS = {"ed25519": "ssh-ed25519", "ecdsa": "ecdsa-sha2-nistp256", "rsa": "ssh-rsa"}
 
 

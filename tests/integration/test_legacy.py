@@ -27,7 +27,7 @@ OLD_LINES = {
 }
 """Lines of sshd_config that leave one algorithm of a kind."""
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.long]
 
 
 @pytest.fixture

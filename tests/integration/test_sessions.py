@@ -365,6 +365,7 @@ LEGACY = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "line",
     [
@@ -381,6 +382,7 @@ def test_whatever_we_offer_works_with_sshd(line: str, tmp_path: Path) -> None:
     assert (result.outcome, result.stdout) == (Outcome.OK, content), result.error
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lines", LEGACY, ids=" ".join)
 def test_what_is_broken_is_spoken_when_the_host_asks_for_it_alone(
     lines: list[str], tmp_path: Path
@@ -398,6 +400,7 @@ def test_what_is_broken_is_spoken_when_the_host_asks_for_it_alone(
     assert (taken.outcome, taken.stdout) == (Outcome.OK, b"out\n"), taken.error
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
 def test_a_host_is_known_by_its_key_of_any_kind(kind: str, tmp_path: Path) -> None:
     make_key(tmp_path / "key", kind)
@@ -407,6 +410,7 @@ def test_a_host_is_known_by_its_key_of_any_kind(kind: str, tmp_path: Path) -> No
         assert run(account.host("it"), "true").ok
 
 
+@pytest.mark.long
 def test_a_host_with_several_keys_is_known_by_any_of_them(tmp_path: Path) -> None:
     kinds = ("ed25519", "rsa", "ecdsa")
     for kind in kinds:
@@ -427,6 +431,7 @@ def certify(authority: Path, key: Path, *options: str) -> None:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
 @pytest.mark.parametrize("good", [True, False], ids=["good", "for another host"])
 def test_a_host_is_known_by_its_certificate(kind: str, tmp_path: Path, *, good: bool) -> None:
@@ -448,6 +453,7 @@ def test_a_host_is_known_by_its_certificate(kind: str, tmp_path: Path, *, good: 
 # --- logging in ----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("passphrase", [None, "open sesame"], ids=["plain", "encrypted"])
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
 def test_a_key_of_any_kind_logs_in(kind: str, passphrase: str | None, tmp_path: Path) -> None:
@@ -462,6 +468,7 @@ def test_a_key_of_any_kind_logs_in(kind: str, passphrase: str | None, tmp_path: 
     assert result.ok, result.error
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
 def test_a_certificate_beside_the_key_logs_in(kind: str, tmp_path: Path) -> None:
     make_key(tmp_path / "authority")

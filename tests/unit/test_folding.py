@@ -36,6 +36,7 @@ def test_names_fold(names: list[str], folded: list[str]) -> None:
     assert list(fold(names)) == folded
 
 
+@pytest.mark.long
 @given(st.lists(st.from_regex(r"[ab]{0,2}[0-9]{1,3}(-[0-9]{1,2}[xy]?)?", fullmatch=True)))
 def test_what_is_folded_expands_to_the_same_names(names: list[str]) -> None:
     expanded = [name for word in fold(names) for name in expand(word)]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 _CONFTEST = Path(__file__).parents[1] / "conftest.py"
 
 _LEAKS = {

@@ -243,7 +243,7 @@ def test_an_exception_in_the_caller_ends_the_run(mode: Mode, tmp_path: Path) -> 
     "fake",
     [
         pytest.param(FakeHost(takes_s=1.5, deaf=True), id="silent"),
-        pytest.param(FakeHost(stdout=b"x", stdout_times=500_000, deaf=True), id="chatty"),
+        pytest.param(FakeHost(stdout=b"x", stdout_times=150_000, deaf=True), id="chatty"),
     ],
 )
 def test_a_host_that_ignores_the_cancel_is_given_up_within_the_bound(

@@ -20,6 +20,8 @@ PLANS = [
     *(make_plan(mode, forks=2, hosts=12) for mode in (Mode.PROCESSES, Mode.GREENLETS, Mode.HYBRID)),
     make_plan(Mode.HYBRID, forks=4, hosts=12, carrier=Carrier.THREADS),
 ]
+pytestmark = pytest.mark.long
+
 worker_modes = pytest.mark.parametrize(
     "plan", PLANS, ids=[f"{plan.mode}-{plan.carrier}" for plan in PLANS]
 )

@@ -54,6 +54,7 @@ def test_the_host_of_a_killed_worker_is_lost_and_all_others_run_once(tmp_path: P
     assert set(Counter(log.read_text().split()).values()) == {1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("phase", "operation", "outcome", "may_still_run"),
     [
@@ -115,6 +116,7 @@ def test_hosts_that_a_dead_worker_had_not_begun_run_elsewhere(tmp_path: Path) ->
     assert sorted(log.read_text().split()) == ["a", "b", "c", "d"]
 
 
+@pytest.mark.long
 def test_each_host_that_kills_its_worker_is_lost_once_while_others_finish(tmp_path: Path) -> None:
     log = tmp_path / "log"
     killers = {f"h{number}": FakeHost(kills_worker_in=Phase.RUN) for number in range(0, 60, 3)}
@@ -287,6 +289,7 @@ def _run_short_of_threads(threads: int) -> FakeConnect:
     return FakeConnect()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("threads", "outcome", "error"),
     [

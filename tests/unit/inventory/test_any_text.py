@@ -74,6 +74,7 @@ WORDS = st.sampled_from(
 TEXTS = st.one_of(st.lists(WORDS, max_size=25).map("".join), st.text(max_size=40))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", ["yaml", "ini", "json", "txt"])
 @given(text=TEXTS)
 @settings(deadline=None, derandomize=True)

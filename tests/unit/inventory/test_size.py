@@ -29,6 +29,7 @@ def traced() -> Callable[[], int]:
     return kept
 
 
+@pytest.mark.long
 def test_a_host_costs_less_than_a_kilobyte_however_much_it_inherits(
     tmp_path: Path, traced: Callable[[], int]
 ) -> None:

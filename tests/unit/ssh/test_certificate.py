@@ -59,6 +59,7 @@ def certify(keys: dict[str, MadeKey], authorities: dict[str, MadeKey]) -> Certif
     return make
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("key", "by"), list(itertools.product(KINDS, KINDS)), ids=str)
 def test_a_certificate_of_every_kind_by_an_authority_of_every_kind_is_good(
     key: str, by: str, certify: Certify, keys: dict[str, MadeKey], authorities: dict[str, MadeKey]

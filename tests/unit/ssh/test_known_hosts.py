@@ -290,6 +290,7 @@ def hosts_to_ask_for() -> st.SearchStrategy[tuple[str, int]]:
     return st.tuples(address, st.sampled_from([22, PORT]))
 
 
+@pytest.mark.long
 @given(data=st.data())
 @settings(DIFFERENTIAL, max_examples=80)
 def test_the_lines_about_a_name_are_those_that_ssh_keygen_finds(
@@ -382,6 +383,7 @@ def both_verdicts(
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("policy", [HostKeyPolicy.STRICT, HostKeyPolicy.ACCEPT_NEW], ids=str)
 @given(data=st.data())
 @settings(DIFFERENTIAL, max_examples=12)
@@ -399,6 +401,7 @@ def test_a_key_is_taken_for_the_hosts_when_ssh_takes_it(
     assert ours == theirs
 
 
+@pytest.mark.long
 @given(data=st.data())
 @settings(DIFFERENTIAL, max_examples=12)
 def test_a_certificate_is_taken_for_the_hosts_only_when_ssh_takes_it(
@@ -416,6 +419,7 @@ def test_a_certificate_is_taken_for_the_hosts_only_when_ssh_takes_it(
     assert theirs or not ours
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "port", "certified", "taken"),
     [

@@ -6,7 +6,9 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +53,7 @@ def written(tmp_path: Path) -> Callable[[str], str]:
         ("Match colour red", 1, "Match has no criterion 'colour'"),
         ("Match all host x", 1, "Match all cannot stand before host"),
         ("ConnectTimeout soon", 1, "'soon' is not a time such as 90, 1m30s or 2h"),
+        ("ConnectTimeout 9999w", 1, "'9999w' is more than 2147483647 seconds"),
         ("ProxyJump a,,b", 1, "ProxyJump: '' is no jump host; write USER@NAME:PORT"),
         ("StrictHostKeyChecking x", 1, "stricthostkeychecking 'x' is not one of yes, true, no"),
         ("IdentitiesOnly x", 1, "identitiesonly 'x' is not one of yes, true, no, false"),
@@ -103,6 +106,8 @@ def test_none_reads_no_file_and_a_named_one_has_to_be_there(tmp_path: Path) -> N
     assert SshConfig.load("none").files == ()
     with pytest.raises(UsageError, match="there is no such file"):
         SshConfig.load(str(tmp_path / "missing"))
+    with pytest.raises(UsageError, match="it is a folder"):
+        SshConfig.load(str(tmp_path))
 
 
 def test_a_users_file_that_others_may_write_to_is_refused(
@@ -126,6 +131,45 @@ def test_a_users_file_that_others_may_write_to_is_refused(
     assert port.place == f"{file}:2"
     assert user is not None
     assert user.place == f"{tmp_path}/.ssh/more:1"
+
+
+@pytest.mark.parametrize(
+    ("members", "primary", "refused"),
+    [
+        ([], ["us"], False),
+        (["us"], [], False),
+        (["us", "them"], [], True),
+        (["us"], ["them"], True),
+        ([], [], True),
+        (None, ["us"], True),
+    ],
+    ids=["our own", "named too", "another", "another's own", "nobody's", "no such group"],
+)
+def test_a_group_may_write_to_what_is_included_if_we_alone_are_in_it(
+    members: list[str] | None,
+    primary: list[str],
+    *,
+    refused: bool,
+    written: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    included = Path(written("Port 3\n"))
+    included.chmod(0o664)
+    group = included.stat().st_gid
+
+    def group_of(number: int) -> SimpleNamespace:
+        if members is None or number != group:
+            raise KeyError(number)
+        return SimpleNamespace(gr_mem=members)
+
+    everybody = [SimpleNamespace(pw_name=name, pw_gid=group) for name in primary]
+    monkeypatch.setattr("grp.getgrgid", group_of)
+    monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_name="us"))
+    monkeypatch.setattr("pwd.getpwall", lambda: everybody)
+
+    file = written(f"Include {included}\n")
+    with pytest.raises(UsageError, match="others may write") if refused else nullcontext():
+        SshConfig.load(file)
 
 
 def test_reading_it_imports_no_paramiko() -> None:

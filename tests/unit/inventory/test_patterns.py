@@ -88,6 +88,14 @@ SELECTIONS = {
     "six,!2001:db8::1": ["fe80::1%eth0"],
     "six:![2001:db8::1]": ["fe80::1%eth0"],
     "fe80::1%eth0": ["fe80::1%eth0"],
+    "six:!2001:db8::1": ["fe80::1%eth0"],
+    "six:&2001:db8::1": ["2001:db8::1"],
+    "web1:2001:db8::1:web2": ["web1", "web2", "2001:db8::1"],
+    "2001:db8::1:db": ["2001:db8::1", "db"],  # an address too, but not one that is there
+    "fe80::1%eth0:![2001:db8::1]:web1": ["web1", "fe80::1%eth0"],
+    "six:!2001:db8::[1-1]": ["fe80::1%eth0"],
+    "web::web1": WEB,
+    "w[ae]b[12]*": WEB[:2] + WEB[3:],
 }
 
 
@@ -142,9 +150,19 @@ def test_a_pattern_that_selects_nothing_is_an_error(
     assert str(caught.value.source).startswith("--limit")
 
 
+def test_digits_in_brackets_are_any_of_them_but_at_the_end_a_number() -> None:
+    inventory = Inventory.of(["web1.example", "web2.example", "web12.example", "db1", "db12"])
+    assert inventory.matching("web[12].example") == ("web1.example", "web2.example")
+    assert inventory.matching("web[1-2].example") == ("web1.example", "web2.example")
+    assert inventory.matching("web[12,12].example") == ("web12.example",)
+    assert inventory.matching("db[12]") == ("db12",)
+
+
 def test_hosts_with_a_port_in_their_name_are_selected_whole() -> None:
     inventory = Inventory.of(["lab:2201", "lab:2202"])
     assert [host.name for host in inventory.select("lab:2202")] == ["lab:2202"]
+    assert inventory.matching("all:!lab:2202") == ("lab:2201",)
+    assert inventory.matching("lab:2201:lab:2202") == ("lab:2201", "lab:2202")
     assert [host.name for host in inventory.select("all,!lab:2202")] == ["lab:2201"]
 
 

@@ -201,6 +201,11 @@ INVENTORIES: dict[str, tuple[dict[str, str], list[str]]] = {
                 text = three # words
                 equals=a=b
                 list = ['a', "b", 3]
+                ports = 80, 443
+                single = 80,
+                switches = True, None # both
+                addresses = 192.0.2.1, 192.0.2.2
+                widths = 01, 02
                 empty =
                 ansible_group_priority = 7
                 [web]

@@ -25,6 +25,8 @@ MAX_DEPTH = 100
 """Levels that may stand in each other, aliases followed: room for 48 nested groups. The tree is
 walked recursively, and Python allows 1,000 calls in each other."""
 
+_TOO_DEEP = f"values stand more than {MAX_DEPTH} levels deep in each other"
+
 MAX_ALIASED = 2_500_000
 """Keys and values that aliases may add to what was written: 100,000 hosts that merge ten shared
 variables each. A file of one kilobyte can ask for more than memory holds (a "billion laughs")."""
@@ -88,6 +90,8 @@ def _explained(
     written = text.split("\n")[line : line + 1]
     if written and "\t" in written[0][: len(written[0]) - len(written[0].lstrip())]:
         message = "the line is indented with a tab; YAML allows only spaces there"
+    elif "nesting depth" in str(error.problem):  # libyaml has a bound of its own since 0.2.6
+        message = _TOO_DEEP
     else:
         message = f"this is not {language}: {error.problem}"
         begun = error.context_mark
@@ -229,7 +233,7 @@ class _Builder:
 
     def _reach(self, event: yaml.Event, depth: int) -> None:
         if depth > MAX_DEPTH:
-            self._fail(event, f"values stand more than {MAX_DEPTH} levels deep in each other")
+            self._fail(event, _TOO_DEEP)
         self._height = max(self._height, depth)
 
     def _fail(self, event: yaml.Event, message: str) -> NoReturn:

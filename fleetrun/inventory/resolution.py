@@ -124,7 +124,11 @@ class Resolver:
         """Return the host with what is in the way of connecting to it, for who only looks at it."""
         place, own, common = self._records[name]
         fields = self._fields(own, common)
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {
+            "name": name,
+            "groups": common.groups,
+            "vars": Values(self._nearest(own), common.variables),
+        }
         obstacles: list[InventoryError] = []
         for field, variable in fields.items():
             if isinstance(variable.means, Obstacle):
@@ -132,15 +136,7 @@ class Resolver:
                 obstacles.append(variable.place.error(sentence))
             elif field in FIELDS:
                 values[field] = variable.means
-        host = with_ssh_config(
-            Host(
-                name=name,
-                groups=common.groups,
-                vars=Values(self._nearest(own), common.variables),
-                sources=Sources(place, _nearer(fields, common), common.shared),
-                **values,
-            )
-        )
+        host = with_ssh_config(values, Sources(place, _nearer(fields, common), common.shared))
         return Described(host=host, obstacles=tuple(obstacles))
 
     def _inherit(self, groups: tuple[str, ...], draft: Draft) -> _Inherited:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from fleetrun import Host, Inventory
-from fleetrun.errors import ConnectError, UsageError
+from fleetrun.errors import ConnectError, InventoryError, UsageError
 from fleetrun.hosts import (
     DEFAULT_KNOWN_HOSTS,
     GLOBAL_KNOWN_HOSTS,
@@ -198,18 +198,17 @@ def test_the_command_line_beats_the_inventory_which_beats_ssh_config(
 def test_a_jump_host_of_the_inventory_takes_the_place_of_a_command(
     written: Callable[[str], str],
 ) -> None:
-    config = written("ProxyCommand nc x\n")
-    host = Host(name="web1", jump="b", ssh_config=config, sources={"jump": "hosts.yaml:3"})
-    assert with_ssh_config(host).proxy_command is None
-    alone = dataclasses.replace(host, jump=None)
-    assert with_ssh_config(alone).proxy_command is None  # `jump: none` was given
-    assert with_ssh_config(dataclasses.replace(alone, sources={})).proxy_command == "nc x"
+    host = {"name": "web1", "ssh_config": written("ProxyCommand nc x\n")}
+    sources = {"jump": "hosts.yaml:3"}
+    assert with_ssh_config({**host, "jump": "b"}, sources).proxy_command is None
+    assert with_ssh_config({**host, "jump": None}, sources).proxy_command is None  # `jump: none`
+    assert with_ssh_config(host, {}).proxy_command == "nc x"
 
 
 def test_the_address_of_the_inventory_is_what_is_looked_up(written: Callable[[str], str]) -> None:
     config = written("Host web1\n Port 1\nHost alias\n HostName %h.example\n Port 2\n")
-    host = Host(name="web1", address="alias", ssh_config=config, sources={"address": "x:1"})
-    found = with_ssh_config(host)
+    host = {"name": "web1", "address": "alias", "ssh_config": config}
+    found = with_ssh_config(host, {"address": "x:1"})
     assert (found.address, found.port) == ("alias.example", 2)
 
 
@@ -238,14 +237,35 @@ def test_the_address_of_the_inventory_is_what_is_looked_up(written: Callable[[st
 def test_an_option_sets_a_field(
     text: str, field: str, value: object, written: Callable[[str], str]
 ) -> None:
-    host = with_ssh_config(Host(name="web1", ssh_config=written(text)))
+    host = with_ssh_config({"name": "web1", "ssh_config": written(text)}, {})
     assert getattr(host, field) == value
 
 
 def test_a_value_that_no_host_can_have_is_told_with_the_host(written: Callable[[str], str]) -> None:
     path = written('User "a b"')
     with pytest.raises(UsageError, match=r"host 'web1', as .*:1 have it: the user 'a b'"):
-        with_ssh_config(Host(name="web1", ssh_config=path))
+        with_ssh_config({"name": "web1", "ssh_config": path}, {})
+
+
+def test_a_value_that_no_host_can_have_is_not_blamed_on_ssh_config(
+    written: Callable[[str], str],
+) -> None:
+    host = {"name": "..", "ssh_config": written("User bob")}
+    with pytest.raises(InventoryError, match=r"^the host name '\.\.' means a folder$"):
+        with_ssh_config(host, {})
+
+
+def test_where_a_value_came_from_is_the_same_in_another_process(
+    written: Callable[[str], str],
+) -> None:
+    config = written("User bob\n")
+    host = {"name": "web1", "port": 2222, "ssh_config": config}
+    sources = with_ssh_config(host, {"port": "x:1", "user": "default"}).sources
+    assert dict(sources) == {"port": "x:1", "user": f"{config}:1"}
+    assert len(sources) == 2
+    copied = pickle.loads(pickle.dumps(sources))  # noqa: S301 (made in the line itself)
+    assert type(copied) is dict
+    assert copied == dict(sources)
 
 
 # --- jump hosts ----------------------------------------------------------------------------------

@@ -113,8 +113,9 @@ def test_a_jump_hosts_own_jump_host_is_passed_first(
     assert [logins(server) for server in (first, second, last)] == [1, 1, 1]
 
 
-def test_two_hundred_hosts_behind_one_bastion_open_one_connection_to_it(
-    sshd_of: Callable[..., ServerAccount], tmp_path: Path
+@pytest.mark.parametrize("mode", ["threads", "greenlets", "hybrid", "processes"])
+def test_two_hundred_hosts_behind_one_bastion_open_one_connection_to_it_a_process(
+    mode: str, sshd_of: Callable[..., ServerAccount], tmp_path: Path
 ) -> None:
     server = sshd_of()
     config = config_of(tmp_path, {"b": server})
@@ -130,10 +131,23 @@ def test_two_hundred_hosts_behind_one_bastion_open_one_connection_to_it(
             )
             for number in range(200)
         ]
-        report = exec_on(hosts)
+        with Fleet(hosts, mode=mode, forks=None if mode == "threads" else 8) as fleet:
+            report = fleet.exec("echo here")
 
     assert report.counts[Outcome.OK] == 200, {result.error for result in report.failed}
-    assert logins(server) == 1
+    assert logins(server) == max(1, fleet.plan.workers)
+
+
+def test_a_bastion_that_allows_one_session_lets_all_hosts_behind_it_be_reached(
+    sshd_of: Callable[..., ServerAccount], tmp_path: Path
+) -> None:
+    """A way through it is no session: OpenSSH counts those for MaxSessions alone."""
+    bastion, last = sshd_of("MaxSessions 1"), sshd_of()
+    config = config_of(tmp_path, {"b": bastion})
+    hosts = [last.host(f"web{number}", jump="b", ssh_config=config) for number in range(12)]
+
+    assert exec_on(hosts).ok
+    assert logins(bastion) == 1
 
 
 def test_no_more_than_eight_handshakes_go_through_at_once(

@@ -99,6 +99,8 @@ def test_a_password_that_is_given_takes_the_place_of_one_that_cannot_be_known(
     shown = fleetrun("explain", "web1", "--password-file", str(tmp_path / "secret"))
 
     assert "log in with: the password" in shown.out
+    assert "  password  " in shown.out
+    assert "-k or --password-file\n" in shown.out
     assert "is a Jinja template" not in shown.out
     assert "hunter2" not in shown.out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pwd
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from calling import call
 from servers import ServerAccount, start_sshd, wait_until
 
 from fleetrun import Fleet, Host, Outcome, Phase, Report
@@ -101,6 +103,30 @@ def test_a_chain_of_two_each_with_its_own_user_port_key_and_host_key(
     assert second.log is not None
     assert f"{ACCEPTED} for {user} " in second.log.read_text()
     assert len({each.known_hosts for each in (first, second, last)}) == 3
+
+
+def test_explain_tells_the_way_of_a_chain_and_its_check_goes_it(
+    sshd_of: Callable[..., ServerAccount], tmp_path: Path
+) -> None:
+    first, second, last = sshd_of(), sshd_of(), sshd_of()
+    hops = {"b1": first, "b2": second, "web1": last}
+    config = config_of(tmp_path, hops, {"web1": "ProxyJump b1,b2"})
+
+    told = call("explain", "-i", "web1,", "-F", config, "web1", folder=tmp_path)
+    assert told.code == 0, told.err
+    assert [logins(server) for server in (first, second, last)] == [0, 0, 0]
+    for number, (name, hop) in enumerate(hops.items(), start=1):
+        assert f"  {number}. {name}: {hop.user}@127.0.0.1 port {hop.port}\n" in told.out
+        assert f"known: {hop.known_hosts}:1 " in told.out
+        assert f"of {hop.private_key}\n" in told.out
+    assert re.search(rf"^  jump +b1,b2 +{config}:\d+$", told.out, re.MULTILINE)
+
+    checked = call("explain", "-i", "web1,", "-F", config, "web1", "--check", folder=tmp_path)
+    assert checked.code == 0, checked.err
+    assert [logins(server) for server in (first, second, last)] == [1, 1, 1]
+    spent, ended = checked.out.splitlines()[-2:]
+    assert re.fullmatch(r"  resolve \d+\.\d{3} s, connect .*auth \d+\.\d{3} s", spent)
+    assert ended == "  logged in"
 
 
 def test_a_jump_hosts_own_jump_host_is_passed_first(

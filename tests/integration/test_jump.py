@@ -262,12 +262,17 @@ def test_a_refused_login_at_the_jump_host_is_not_repeated_for_each_host_behind_i
     assert server.log.read_text().count("Connection from") == 1
 
 
+@pytest.mark.parametrize(
+    ("jump", "dies"),
+    [("b1", "b1"), ("b1,b2", "b1"), ("b1,b2", "b2")],
+    ids=["the only one", "the first of two", "the second of two"],
+)
 def test_a_bastion_that_dies_takes_all_sessions_behind_it_along_and_says_so(
-    sshd_of: Callable[..., ServerAccount], tmp_path: Path
+    jump: str, dies: str, sshd_of: Callable[..., ServerAccount], tmp_path: Path
 ) -> None:
-    server, last = sshd_of(), sshd_of()
-    config = config_of(tmp_path, {"b": server})
-    hosts = [last.host(f"web{number}", jump="b", ssh_config=config) for number in range(4)]
+    servers, last = {"b1": sshd_of(), "b2": sshd_of()}, sshd_of()
+    config = config_of(tmp_path, servers)
+    hosts = [last.host(f"web{number}", jump=jump, ssh_config=config) for number in range(4)]
     running: set[str] = set()
     with Fleet(hosts, mode="threads") as fleet:
         results = []
@@ -275,13 +280,13 @@ def test_a_bastion_that_dies_takes_all_sessions_behind_it_along_and_says_so(
             if isinstance(event, Output):
                 running.add(event.host)
                 if len(running) == len(hosts):
-                    _kill_those_who_serve(server)
+                    _kill_those_who_serve(servers[dies])
             results += [event.result] if hasattr(event, "result") else []
 
     assert {result.outcome for result in results} == {Outcome.LOST}
     for result in results:
         assert result.error is not None
-        assert "the connection to the jump host b was lost" in result.error
+        assert f"the connection to the jump host {dies} was lost" in result.error
 
 
 def _kill_those_who_serve(server: ServerAccount) -> None:

@@ -119,6 +119,7 @@ def test_a_users_file_that_others_may_write_to_is_refused(
     file = tmp_path / ".ssh" / "config"
     file.write_text("Include more\nPort 3\n")
     (tmp_path / ".ssh" / "more").write_text("User bob\n")
+    (tmp_path / ".ssh" / "more").chmod(0o600)
     file.chmod(0o666)
     SshConfig.load.__func__.__globals__["_load"].cache_clear()  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="others may write to it"):

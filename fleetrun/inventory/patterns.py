@@ -78,14 +78,14 @@ class Patterns:
         terms = list(self._terms(pattern, option, depth))
         if not terms:
             raise option.error("the pattern is empty; leave the option out to mean every host")
-        selected: frozenset[str] = frozenset()
+        selected: set[str] = set()  # changed in place: a file may name 20,000 hosts
         for term in [term for term in terms if term[0] not in "&!"] or [ALL]:
-            selected |= {term} if term in self._hosts else self._matches(term, option, depth)
+            selected.update((term,) if term in self._hosts else self._matches(term, option, depth))
         for term in [term for term in terms if term[0] == "&"]:
-            selected &= self._matches(term[1:].lstrip(), option, depth)
+            selected.intersection_update(self._matches(term[1:].lstrip(), option, depth))
         for term in [term for term in terms if term[0] == "!"]:
-            selected -= self._matches(term[1:].lstrip(), option, depth)
-        return selected
+            selected.difference_update(self._matches(term[1:].lstrip(), option, depth))
+        return frozenset(selected)
 
     def _terms(self, pattern: str, option: Place, depth: int) -> Iterator[str]:
         """Split at commas, and at colons where they do not belong to a name or an address."""

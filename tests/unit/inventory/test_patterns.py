@@ -187,3 +187,13 @@ def test_a_file_of_no_patterns_is_an_error(tmp_path: Path, inventory: Inventory)
     (tmp_path / "one").write_text("# nothing\n")
     with pytest.raises(InventoryError, match="the pattern is empty"):
         inventory.matching(f"@{tmp_path}/one")
+
+
+def test_a_file_may_name_many_of_many_hosts(tmp_path: Path) -> None:
+    """Each used to cost a copy of all that was selected, which took longer than a test may."""
+    (tmp_path / "done").write_text("".join(f"web{number:05}\n" for number in range(40_000)))
+    inventory = Inventory.of(["web[00000-99999]"])
+    assert len(inventory.matching(f"@{tmp_path}/done")) == 40_000
+    assert len(inventory.matching(f"all,!@{tmp_path}/done")) == 60_000
+    left_out = ",".join(f"!web{number:05}" for number in range(40_000))
+    assert len(inventory.matching(left_out)) == 60_000

@@ -97,6 +97,19 @@ def test_what_is_not_understood_is_kept_with_its_place(written: Callable[[str], 
     assert found["nosuchoption"][0].place == f"{path}:2"
 
 
+def test_host_lines_look_at_the_name_and_at_nothing_else(
+    written: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be hundreds of them, and 20,000 hosts to be looked up."""
+    config = SshConfig.load(written("Host *.example !db*\n Port 3\nHost db*\n Port 4\n"))
+    asked: list[str] = []
+    monkeypatch.setattr("fleetrun.ssh.config.current_user", lambda: asked.append("user") or "x")
+    port = config.look_up("web1.example").value("port")
+    assert port is not None
+    assert port.text == "3"
+    assert asked == []
+
+
 def test_files_are_read_once_a_process(written: Callable[[str], str]) -> None:
     path = written("Port 3")
     assert SshConfig.load(path) is SshConfig.load(path)

@@ -17,9 +17,9 @@ from fleetrun.cli.options import FleetOptions, fleet_options
 from fleetrun.cli.perform import warn_of_unchecked_keys
 from fleetrun.cli.selection import opened_selection, targets
 from fleetrun.cli.signals import Stop
-from fleetrun.errors import SessionError, UsageError
+from fleetrun.errors import InventoryError, SessionError, UsageError
 from fleetrun.hosts import Host, Secret
-from fleetrun.inventory import Targets
+from fleetrun.inventory import Described, Targets
 from fleetrun.job import PhaseClock
 from fleetrun.output import Writer
 from fleetrun.output.escape import visible
@@ -65,25 +65,29 @@ def command(
     """
     from fleetrun.ssh.explanation import explain  # noqa: PLC0415 (paramiko costs 0.1 s)
 
-    with _opened_host(name, fleet_options) as unopened:
-        (host,) = with_login_secrets([unopened], login_options)
-        _write(_described(explain(host)))
-        return _check(host, stop) if check else 0
+    with _opened_host(name, fleet_options, login_options) as found:
+        (host,) = with_login_secrets([found.host], login_options)
+        _write(_described(explain(host), found.obstacles))
+        if not check:
+            return 0
+        for obstacle in found.obstacles:
+            raise obstacle
+        return _check(host, stop)
 
 
 @contextlib.contextmanager
-def _opened_host(name: str, options: FleetOptions) -> Iterator[Host]:
+def _opened_host(name: str, options: FleetOptions, login: LoginOptions) -> Iterator[Described]:
     """Yield the one host of that name; without an inventory, what ssh would take it for."""
     if targets(options) != Targets():
         raise UsageError("options that select hosts do not go with explain: HOST says which one")
-    with opened_selection(dataclasses.replace(options, hosts=name)) as selection:
-        hosts = selection.hosts()
+    with opened_selection(dataclasses.replace(options, hosts=name), login) as selection:
+        hosts = selection.described()
         if len(hosts) != 1:
             raise UsageError(f"{name!r} means {len(hosts)} hosts; explain takes one")
         yield hosts[0]
 
 
-def _described(told: Explanation) -> Iterator[str]:
+def _described(told: Explanation, obstacles: Iterable[InventoryError]) -> Iterator[str]:
     """Yield the lines, without their ends."""
     host = told.stops[-1].host
     yield host.name
@@ -92,6 +96,7 @@ def _described(told: Explanation) -> Iterator[str]:
     yield "way"
     for number, stop in enumerate(told.stops, start=1):
         yield from _stop_lines(number, stop)
+    yield from _marked("  ! ", map(str, obstacles))
     yield from _marked("  ! ", told.problems)
     yield ""
     yield "offered"

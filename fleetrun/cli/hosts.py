@@ -14,7 +14,8 @@ from fleetrun.cli.options import FleetOptions, fleet_options
 from fleetrun.cli.selection import Selection, opened_selection
 from fleetrun.errors import UsageError
 from fleetrun.folding import fold
-from fleetrun.hosts import Host, Secret
+from fleetrun.hosts import Secret
+from fleetrun.inventory import Described
 from fleetrun.output import Writer
 from fleetrun.output.escape import visible
 from fleetrun.output.host_tree import host_tree
@@ -119,13 +120,15 @@ _WRITTEN: dict[str, Callable[[Selection, _Below], Iterator[str]]] = {
 
 
 def _document(selection: Selection) -> dict[str, object]:
-    return {"hosts": [_as_plain(host) for host in selection.hosts()]}
+    return {"hosts": [_as_plain(each) for each in selection.described()]}
 
 
-def _as_plain(host: Host) -> dict[str, object]:
-    """Return every field of the host, by name, as the types that JSON has."""
+def _as_plain(described: Described) -> dict[str, object]:
+    """Return every field of the host, by name, as the types that JSON has, and its obstacles."""
+    host = described.host
     values = {field.name: getattr(host, field.name) for field in dataclasses.fields(host)}
-    return {name: _without_secrets(value) for name, value in values.items()}
+    plain = {name: _without_secrets(value) for name, value in values.items()}
+    return {**plain, "obstacles": [str(obstacle) for obstacle in described.obstacles]}
 
 
 def _without_secrets(value: object) -> object:

@@ -12,7 +12,7 @@ from fleetrun.cli.options import FleetOptions
 from fleetrun.cli.source import find_sources, named_sources
 from fleetrun.errors import UsageError
 from fleetrun.hosts import Host, HostKeyPolicy, Secret
-from fleetrun.inventory import Inventory, Overrides, Targets
+from fleetrun.inventory import Described, Inventory, Overrides, Targets
 from fleetrun.inventory.words import split_words
 
 _SELECTING = "!&~*?"
@@ -37,6 +37,10 @@ class Selection:
     def hosts(self) -> tuple[Host, ...]:
         """Return the hosts, in order; raises `InventoryError` also when one cannot be used."""
         return self.inventory.select(self.targets)
+
+    def described(self) -> tuple[Described, ...]:
+        """Return the hosts, in order, with what is in the way of connecting to each."""
+        return self.inventory.describe(self.targets)
 
 
 @contextlib.contextmanager

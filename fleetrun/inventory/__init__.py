@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fleetrun.inventory.inventory import Inventory
 from fleetrun.inventory.overrides import Overrides
+from fleetrun.inventory.resolution import Described
 from fleetrun.inventory.targets import Targets
 
-__all__ = ["Inventory", "Overrides", "Targets"]
+__all__ = ["Described", "Inventory", "Overrides", "Targets"]

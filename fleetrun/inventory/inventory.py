@@ -21,7 +21,7 @@ from fleetrun.inventory.lookup import Lookup
 from fleetrun.inventory.overrides import Overrides
 from fleetrun.inventory.patterns import Patterns
 from fleetrun.inventory.place import Place
-from fleetrun.inventory.resolution import Resolver
+from fleetrun.inventory.resolution import Described, Resolver
 from fleetrun.inventory.source import read_source
 from fleetrun.inventory.spelling import advice
 from fleetrun.inventory.targets import Targets
@@ -105,6 +105,13 @@ class Inventory:
         known: a Jinja template, or what is in a vault.
         """
         return tuple(map(self.resolver.host, self.matching(targets)))
+
+    def describe(self, targets: str | Targets | None = None) -> tuple[Described, ...]:
+        """Return the hosts that `select` would, with what is in the way of connecting to each.
+
+        Raises `InventoryError` as `matching` does.
+        """
+        return tuple(map(self.resolver.described, self.matching(targets)))
 
     def matching(self, targets: str | Targets | None = None) -> tuple[str, ...]:
         """Return the names of the hosts that are meant, at least one, in the order of `names`.

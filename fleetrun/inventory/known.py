@@ -20,6 +20,9 @@ from fleetrun.inventory.tree import Node, Scalar, Sequence, kind
 
 _ANSIBLE = "ansible_"
 
+_LONG = 9
+"""Letters of a name that nothing else is called by chance: `host_keys`, `private_key`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
@@ -59,6 +62,19 @@ def meant_by(name: str) -> str | None:
         return None
     slip = one_slip if name.startswith(_ANSIBLE) else two_swapped
     return next((known for known in KNOWN if slip(name, known)), None)
+
+
+@functools.lru_cache(maxsize=10_000)
+def resembled_by(name: str) -> str | None:
+    """Return the long name of ours that is one letter away, which is worth a warning; or None.
+
+    It may be a variable of the user's own all the same, and an `s` more or less makes one.
+    """
+    if name in KNOWN or name.startswith(_ANSIBLE):
+        return None
+    ours = (it for it in KNOWN if len(it) >= _LONG and not it.startswith(_ANSIBLE))
+    alike = (it for it in ours if one_slip(name, it) and name.rstrip("s") != it.rstrip("s"))
+    return next(alike, None)
 
 
 def read_priority(node: Node) -> int:

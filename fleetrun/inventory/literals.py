@@ -13,11 +13,12 @@ from fleetrun.inventory.tree import Entry, Mapping, Node, Scalar, Sequence
 MAX_LENGTH = 64 * 1024
 """In characters. Longer values are text: nobody writes a list of that size into one line."""
 
-_LITERAL = re.compile(r"""[ \t]*[uUbBrR]{0,2}["']|[ \t]*[\[{(]""")
+_NUMBER_OR_NAME = r"(?:[-+]?[0-9][0-9a-fA-FxXoO_.eE+-]*|True|False|None)"
+_LITERAL = re.compile(rf"""[ \t]*(?:[uUbBrR]{{0,2}}["']|[\[{{(]|{_NUMBER_OR_NAME}\s*,)""")
 _WARNED_OF = re.compile(r"\\|[0-9][A-Za-z]")
 """Escapes and numbers that Python may warn of; to silence it is not for several threads at once."""
 
-_COMMENTED = re.compile(r"([-+]?[0-9][0-9a-fA-FxXoO_.eE+-]*|True|False|None)\s*#.*")
+_COMMENTED = re.compile(rf"({_NUMBER_OR_NAME})\s*#.*")
 
 
 def parse_value(text: str, line: int | None) -> Node:

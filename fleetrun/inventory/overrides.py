@@ -83,6 +83,13 @@ def _check_user(user: str) -> None:
         raise Place("--user").error(error.message) from error
 
 
+_FOR_SECRETS = {
+    "password": "-k or --password-file",
+    "become_password": "-K or --become-password-file",
+}
+"""The options that set a field whose value never stands in an option."""
+
+
 def _option(name: str) -> str:
     """Return the option that sets the field: `--connect-timeout` for `connect_timeout_s`."""
-    return "--" + name.removesuffix("_s").replace("_", "-")
+    return _FOR_SECRETS.get(name) or "--" + name.removesuffix("_s").replace("_", "-")

@@ -1,7 +1,7 @@
 """Which hosts a pattern selects, in Ansible's language of patterns.
 
     web1            a host or a group; all of them: `all` or `*`
-    web*            a glob, over hosts and groups; web[a-c] too
+    web*            a glob, over hosts and groups; web[a-c] and web[12].example.com too
     ~web[0-9]+      a regular expression that they begin with
     web[01-20]      a range, of hosts or of groups; all of them have to be there
     web[0]          one of the hosts of a group, counted from 0; [-1] is the last, [0:2] are the
@@ -35,7 +35,11 @@ _SUBSCRIPT = re.compile(
     r"(?P<base>[^~].*)\[(?:(?P<at>-?[0-9]{1,9})|(?P<first>[0-9]{1,9}):(?P<last>[0-9]{0,9}))\]"
 )
 _BRACKET = re.compile(r"\[[^\]]*\]")
-_MORE_THAN_LETTERS = re.compile(r"\[[^\]]*[0-9:,]")
+_AS_A_RANGE = re.compile(r"\[[^\]]*([:,]|[0-9]-|-[0-9])|\[[0-9]+\]$")
+_UP_TO_COLON = re.compile(r"((?:\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|[^:])*):")
+_MAX_PIECES = 9
+"""What the colons of an IPv6 address leave at most: `1:2:3:4:5:6:7::`."""
+
 _MAX_FILES = 16
 """How deep files of patterns may name others."""
 
@@ -74,25 +78,41 @@ class Patterns:
         terms = list(self._terms(pattern, option, depth))
         if not terms:
             raise option.error("the pattern is empty; leave the option out to mean every host")
-        selected: frozenset[str] = frozenset()
+        selected: set[str] = set()  # changed in place: a file may name 20,000 hosts
         for term in [term for term in terms if term[0] not in "&!"] or [ALL]:
-            selected |= {term} if term in self._hosts else self._matches(term, option, depth)
+            selected.update((term,) if term in self._hosts else self._matches(term, option, depth))
         for term in [term for term in terms if term[0] == "&"]:
-            selected &= self._matches(term[1:].lstrip(), option, depth)
+            selected.intersection_update(self._matches(term[1:].lstrip(), option, depth))
         for term in [term for term in terms if term[0] == "!"]:
-            selected -= self._matches(term[1:].lstrip(), option, depth)
-        return selected
+            selected.difference_update(self._matches(term[1:].lstrip(), option, depth))
+        return frozenset(selected)
 
     def _terms(self, pattern: str, option: Place, depth: int) -> Iterator[str]:
         """Split at commas, and at colons where they do not belong to a name or an address."""
         for part in split_words(pattern):
-            name = part.lstrip("&!")
-            whole = name in self._hosts or name in self._groups or _is_no_list(name)
-            for term in [part] if whole else split_words(part, ":"):
+            for term in self._parts(part):
                 if term.startswith("@"):
                     yield from self._terms(_lines_of(term, option, depth), option, depth + 1)
                 else:
                     yield term
+
+    def _parts(self, part: str) -> Iterator[str]:
+        """Split at colons, from the left; as much as is a name or an address is one term."""
+        pieces = [part] if part.lstrip("&!").startswith("@") else _split_at_colons(part)
+        start = 0
+        while start < len(pieces):
+            few = pieces[start : start + _MAX_PIECES]
+            joined = [":".join(few[:count]).strip() for count in range(len(few), 0, -1)]
+            term = next(filter(self._is_whole, joined), None) or next(
+                filter(_is_address, joined), joined[-1]
+            )
+            start += len(joined) - joined.index(term)
+            if term:
+                yield term
+
+    def _is_whole(self, term: str) -> bool:
+        name = _name_in(term)
+        return name in self._hosts or name in self._groups
 
     def _matches(self, term: str, option: Place, depth: int) -> frozenset[str]:
         """Return the hosts of one term: a group's name comes before a host's."""
@@ -135,15 +155,25 @@ class _Named(NamedTuple):
     hosts: Sequence[str]
 
 
-def _is_no_list(part: str) -> bool:
-    """Whether the colons belong to an IPv6 address, with a range in it or without, or to a file."""
-    return part.startswith("@") or is_ipv6(part.strip("[]")) or is_ipv6(_BRACKET.sub("1", part))
+def _split_at_colons(part: str) -> list[str]:
+    """Split at the colons that do not stand in brackets; what is between two of them may be ""."""
+    return _UP_TO_COLON.findall(f"{part}:")
+
+
+def _name_in(term: str) -> str:
+    return term.lstrip("&!").lstrip()
+
+
+def _is_address(term: str) -> bool:
+    """Whether it is an IPv6 address, with a range in it or without."""
+    name = _name_in(term)
+    return is_ipv6(name.strip("[]")) or is_ipv6(_BRACKET.sub("1", name))
 
 
 def _is_range(term: str) -> bool:
-    """Whether brackets mean a range, and not what they mean in a glob: `web[a-c]`, `web[12]*`."""
+    """Whether brackets mean a range, and not what they mean in a glob: `web[a-c]`, `web[12]x`."""
     plain = not term.startswith("~") and not any(char in term for char in "*?")
-    return plain and has_range(term) and _MORE_THAN_LETTERS.search(term) is not None
+    return plain and has_range(term) and _AS_A_RANGE.search(term) is not None
 
 
 def _lines_of(term: str, option: Place, depth: int) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from fleetrun.errors import InventoryError
 from fleetrun.hosts import Host
 from fleetrun.inventory.draft import ALL, Draft, DraftHost
 from fleetrun.inventory.known import Obstacle
@@ -52,6 +53,19 @@ class _Inherited:
     settings: Settings
     fields: Settings
     shared: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A host as far as it is known.
+
+    Attributes:
+        host: the host; what cannot be known is at its default.
+        obstacles: why it cannot be connected to, an error for each value; empty when it can.
+    """
+
+    host: Host
+    obstacles: tuple[InventoryError, ...]
 
 
 class Resolver:
@@ -101,25 +115,29 @@ class Resolver:
 
     def host(self, name: str) -> Host:
         """Return the host; raises `InventoryError` when a setting that it needs is of no use."""
+        described = self.described(name)
+        for obstacle in described.obstacles:
+            raise obstacle
+        return described.host
+
+    def described(self, name: str) -> Described:
+        """Return the host with what is in the way of connecting to it, for who only looks at it."""
         place, own, common = self._records[name]
         fields = self._fields(own, common)
-        for variable in fields.values():
-            if isinstance(variable.means, Obstacle):
-                raise variable.place.error(
-                    f"{variable.name!r} of host {name!r} {variable.means.reason}"
-                )
         values: dict[str, Any] = {
-            field: variable.means for field, variable in fields.items() if field in FIELDS
+            "name": name,
+            "groups": common.groups,
+            "vars": Values(self._nearest(own), common.variables),
         }
-        return with_ssh_config(
-            Host(
-                name=name,
-                groups=common.groups,
-                vars=Values(self._nearest(own), common.variables),
-                sources=Sources(place, _nearer(fields, common), common.shared),
-                **values,
-            )
-        )
+        obstacles: list[InventoryError] = []
+        for field, variable in fields.items():
+            if isinstance(variable.means, Obstacle):
+                sentence = f"{variable.name!r} of host {name!r} {variable.means.reason}"
+                obstacles.append(variable.place.error(sentence))
+            elif field in FIELDS:
+                values[field] = variable.means
+        host = with_ssh_config(values, Sources(place, _nearer(fields, common), common.shared))
+        return Described(host=host, obstacles=tuple(obstacles))
 
     def _inherit(self, groups: tuple[str, ...], draft: Draft) -> _Inherited:
         variables: Layer = {}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from fleetrun.errors import InventoryError
 from fleetrun.hosts import Secret
-from fleetrun.inventory.known import KNOWN, Obstacle, meant_by
+from fleetrun.inventory.known import KNOWN, Obstacle, meant_by, resembled_by
 from fleetrun.inventory.place import Place
 from fleetrun.inventory.remarks import Remarks
 from fleetrun.inventory.ssh_arguments import SshArguments
@@ -80,6 +80,9 @@ def read_variables(entries: dict[str, Entry], source: str, remarks: Remarks) -> 
         meant = meant_by(name)
         if meant is not None:
             raise place.error(f"there is no variable {name!r}; did you mean {meant!r}?")
+        resembled = resembled_by(name)
+        if resembled is not None:
+            remarks.add(place, f"{name!r} sets nothing; did you mean {resembled!r}?")
         layer[name] = _variable(name, node, place, remarks)
     return layer
 

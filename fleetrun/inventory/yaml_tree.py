@@ -90,7 +90,7 @@ def _explained(
     written = text.split("\n")[line : line + 1]
     if written and "\t" in written[0][: len(written[0]) - len(written[0].lstrip())]:
         message = "the line is indented with a tab; YAML allows only spaces there"
-    elif error.problem is not None and "nesting" in error.problem:  # its own bound is above ours
+    elif "nesting depth" in str(error.problem):  # libyaml has a bound of its own since 0.2.6
         message = _TOO_DEEP
     else:
         message = f"this is not {language}: {error.problem}"

@@ -19,7 +19,7 @@ from fleetrun.errors import UsageError
 from fleetrun.hosts import current_user
 from fleetrun.ssh.config_blocks import Block, BlockReader, ConfigFile, Piece
 from fleetrun.ssh.config_lines import Line
-from fleetrun.ssh.config_match import HostPatterns, MatchCriteria, Subject
+from fleetrun.ssh.config_match import HostPatterns, MatchCriteria
 from fleetrun.ssh.config_options import COLLECTED, EXCLUDES, NONE, READ
 from fleetrun.ssh.config_tokens import UnknownToken, expand_home, expand_tokens
 
@@ -149,7 +149,7 @@ class SshConfig:
         """
         search = _Search(name, user=user, port=port)
         search.go_through(self._pieces_for(name))
-        address = search.address()
+        address = search.destination()
         if self._second_pass:
             search.begin_second_pass(address)
             search.go_through(self._pieces_for(address))
@@ -192,17 +192,35 @@ def _option(line: Line) -> tuple[str, ConfigValue]:
 
 
 class _Search:
-    """One look-up: the values so far, and which blocks fit."""
+    """One look-up: the values so far, and which blocks fit. It is the blocks' subject itself."""
 
     def __init__(self, name: str, *, user: str | None, port: int | None) -> None:
         self._given = user
-        self._name = self._original = name
-        self._final = False
+        self.name = self.original = name
+        self.final = False
         self._fits: dict[Block, bool] = {}
         self.values: dict[str, list[ConfigValue]] = {}
         self._beaten = {"user"} if user is not None else set()
         if port is not None:
             self._beaten.add("port")
+
+    @property
+    def address(self) -> str:
+        """As `Subject` has it."""
+        return self.name if self.final else self.destination()
+
+    @property
+    def user(self) -> str:
+        """As `Subject` has it."""
+        if self._given is not None:
+            return self._given
+        found = self.values.get("user")
+        return found[0].words[0] if found else current_user()
+
+    @property
+    def local_user(self) -> str:
+        """As `Subject` has it."""
+        return current_user()
 
     def go_through(self, pieces: Iterable[_ReadPiece]) -> None:
         """Take the options of all blocks that fit; the first value of each stays."""
@@ -213,18 +231,18 @@ class _Search:
 
     def begin_second_pass(self, address: str) -> None:
         """Keep what was found, and match against what the name came to from now on."""
-        self._name = address
-        self._final = True
+        self.name = address
+        self.final = True
         self._fits.clear()
 
-    def address(self) -> str:
+    def destination(self) -> str:
         """Return the host name that is connected to."""
         found = self.values.get("hostname")
         if not found:
-            return self._original.lower()
+            return self.original.lower()
         value = found[0]
         try:
-            return expand_tokens(value.words[0], "h", lambda _: self._original).lower()
+            return expand_tokens(value.words[0], "h", lambda _: self.original).lower()
         except UnknownToken as error:
             raise value.error(f"HostName: {error}") from error
 
@@ -232,23 +250,10 @@ class _Search:
         known = self._fits.get(block)
         if known is None:
             outer_fits = block.outer is None or self._block_fits(block.outer)
-            known = self._fits[block] = outer_fits and self._condition_fits(block)
+            known = self._fits[block] = outer_fits and (
+                block.condition is None or block.condition.fits(self)
+            )
         return known
-
-    def _condition_fits(self, block: Block) -> bool:
-        return block.condition is None or block.condition.fits(self._subject())
-
-    def _subject(self) -> Subject:
-        found = self.values.get("user")
-        configured = found[0].words[0] if found else current_user()
-        return Subject(
-            name=self._name,
-            original=self._original,
-            address=self._name if self._final else self.address(),
-            user=configured if self._given is None else self._given,
-            local_user=current_user(),
-            final=self._final,
-        )
 
     def _take(self, keyword: str, value: ConfigValue) -> None:
         if keyword in self._beaten or self._excluded(keyword):

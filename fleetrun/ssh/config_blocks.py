@@ -7,6 +7,7 @@ Host web*          ─► block (patterns)          its lines
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -59,7 +60,8 @@ class ConfigFile:
         path: where it is.
         is_user: whether it is the user's, so that what it includes is looked for in `~/.ssh`.
         must_exist: whether it is an error that there is none.
-        checked: whether it must belong to its user alone, as `~/.ssh/config` must.
+        checked: whether it must belong to its user alone, as `~/.ssh/config` and all that is
+            included must.
     """
 
     path: str
@@ -114,7 +116,8 @@ class BlockReader:
             raise line.error(f"files include files more than {MAX_DEPTH} deep")
         for pattern in line.words:
             for path in _included(line, pattern, is_user=file.is_user):
-                self.read(ConfigFile(path=path, is_user=file.is_user), outer=block, depth=depth + 1)
+                included = ConfigFile(path=path, is_user=file.is_user, checked=True)
+                self.read(included, outer=block, depth=depth + 1)
 
 
 def _included(line: Line, pattern: str, *, is_user: bool) -> Iterator[str]:
@@ -130,15 +133,19 @@ def _included(line: Line, pattern: str, *, is_user: bool) -> Iterator[str]:
 
 
 def _read(file: ConfigFile) -> str | None:
-    """Return the file's text, bytes that are not UTF-8 kept; None when there is no such file."""
+    """Return the file's text, bytes that are not UTF-8 kept; None when there is no such file.
+
+    A folder is none either, unless it was asked for: `Include conf.d/*` may come across one.
+    """
     try:
         with Path(file.path).open("rb") as opened:
             if file.checked:
                 _check_owner(file, os.fstat(opened.fileno()))
             data = opened.read(_MAX_BYTES + 1)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         if file.must_exist:
-            raise UsageError(f"{file.path}: there is no such file") from error
+            what = "there is no such file" if error.errno == errno.ENOENT else "it is a folder"
+            raise UsageError(f"{file.path}: {what}") from error
         return None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -150,10 +157,32 @@ def _read(file: ConfigFile) -> str | None:
 
 def _check_owner(file: ConfigFile, status: os.stat_result) -> None:
     """Raise unless the file belongs to us or root, and nobody else may write to it."""
-    if os.name != "posix" or (status.st_uid in {0, os.getuid()} and not status.st_mode & 0o022):
+    if os.name != "posix" or (status.st_uid in {0, os.getuid()} and not _others_write(status)):
         return
     mode = f"{stat.S_IMODE(status.st_mode):04o}"
     raise UsageError(
         f"{file.path}: others may write to it (owner {status.st_uid}, mode {mode}), and so decide "
         f"where you connect to; make it yours alone: chmod 600 {file.path}"
     )
+
+
+def _others_write(status: os.stat_result) -> bool:
+    """Tell whether somebody else may write to the file.
+
+    A group that we alone are in is nobody else, as Debian's ssh has it: where each user has a group
+    of its own, files are made writable to it.
+    """
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    return bool(status.st_mode & stat.S_IWGRP) and not _we_alone_are_in(status.st_gid)
+
+
+def _we_alone_are_in(group: int) -> bool:
+    import grp  # noqa: PLC0415 (there is none on Windows)
+    import pwd  # noqa: PLC0415 (likewise)
+
+    try:
+        named, us = set(grp.getgrgid(group).gr_mem), pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return False
+    return {us} == named | {user.pw_name for user in pwd.getpwall() if user.pw_gid == group}

@@ -19,25 +19,35 @@ _ALONE = frozenset({"all", "canonical", "final"})
 _NOT_EVALUATED = frozenset({"exec", "localnetwork", "tagged", "version", "sessiontype", "command"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(Protocol):
     """What a block is matched against: what is known of a host when the block is reached.
 
-    Attributes:
-        name: the host as it was given, or, on the second pass, what that came to.
-        original: the host as it was given.
-        address: the host name so far: `HostName` if it was set, else the name.
-        user: the login name so far.
-        local_user: who we are.
-        final: whether this is the second pass, which `Match final` asks for.
+    It is asked for what a condition looks at, and for nothing else: most look at the name alone.
     """
 
-    name: str
-    original: str
-    address: str
-    user: str
-    local_user: str
-    final: bool
+    @property
+    def name(self) -> str:
+        """The host as it was given, or, on the second pass, what that came to."""
+
+    @property
+    def original(self) -> str:
+        """The host as it was given."""
+
+    @property
+    def address(self) -> str:
+        """The host name so far: `HostName` if it was set, else the name."""
+
+    @property
+    def user(self) -> str:
+        """The login name so far."""
+
+    @property
+    def local_user(self) -> str:
+        """Who we are."""
+
+    @property
+    def final(self) -> bool:
+        """Whether this is the second pass, which `Match final` asks for."""
 
 
 class Condition(Protocol):

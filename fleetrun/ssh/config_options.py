@@ -12,9 +12,12 @@ from fleetrun.ssh.config_lines import Line
 from fleetrun.ssh.hop import parse_chain, parse_port
 
 NONE = "none"
-_TIME = re.compile(r"(?:(\d+)([smhdwSMHDW]?))+")
-_TIME_PART = re.compile(r"(\d+)([smhdw]?)")
+_TIME = re.compile(r"(?:[0-9]{1,10}[smhdw])*(?:[0-9]{1,10})?", re.IGNORECASE | re.ASCII)
+_TIME_PART = re.compile(r"([0-9]+)([smhdw]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_MAX_SECONDS = 2**31 - 1
+"""The longest time that ssh takes."""
+
 _SWITCH = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _STRICT = {**_SWITCH, "off": "no", "ask": "ask", "accept-new": "accept-new"}
 _MAX_FILES = 32
@@ -30,9 +33,11 @@ def _words(line: Line) -> tuple[str, ...]:
         raise line.error(f"{line.keyword} has an empty value")
     if len(line.words) > _MAX_FILES:
         raise line.error(f"{line.keyword} takes at most {_MAX_FILES} values")
-    if len(line.words) > 1 and NONE in map(str.lower, line.words):
+    if NONE not in map(str.lower, line.words):
+        return line.words
+    if len(line.words) > 1:
         raise line.error(f"{line.keyword} takes {NONE} alone")
-    return line.words
+    return (NONE,)
 
 
 def _port(line: Line) -> tuple[str, ...]:
@@ -57,7 +62,10 @@ def _seconds(line: Line) -> tuple[str, ...]:
     if _TIME.fullmatch(text) is None:
         raise line.error(f"{text!r} is not a time such as 90, 1m30s or 2h")
     parts = _TIME_PART.findall(text.lower())
-    return (str(sum(int(number) * _SECONDS[unit] for number, unit in parts)),)
+    seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts)
+    if seconds > _MAX_SECONDS:
+        raise line.error(f"{text!r} is more than {_MAX_SECONDS} seconds")
+    return (str(seconds),)
 
 
 def _choice(line: Line, choices: dict[str, str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ command line > inventory > ssh_config > defaults
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -61,38 +61,80 @@ def settings_of(
     return dict(_Reading(found, user, port).settings()) if found.values else {}
 
 
-def with_ssh_config(host: Host) -> Host:
-    """Return the host with what ssh_config says of it, where nothing nearer said anything.
+def with_ssh_config(values: Mapping[str, Any], sources: Mapping[str, str]) -> Host:
+    """Make a host of values by field, and of what ssh_config says where nothing nearer did.
 
     It is looked up by its address, which is what ssh would be given; `HostName` then takes the
-    place of that. What a field came from is told by `host.sources`: those from `default` give way.
-    Raises `UsageError` with the place when a value cannot be used.
+    place of that. What a field came from is told by the sources: those from `default` give way.
+    Raises `InventoryError` when a value cannot be used, `UsageError` with the place when it is one
+    of ssh_config's.
     """
-    user = host.user if _is_given(host, "user") else None
-    port = host.port if _is_given(host, "port") else None
-    found = SshConfig.load(host.ssh_config).look_up(host.address, user=user, port=port)
+    address = values.get("address") or values["name"]
+    user = values.get("user") if _is_given(sources, "user") else None
+    port = values.get("port") if _is_given(sources, "port") else None
+    found = SshConfig.load(values.get("ssh_config")).look_up(address, user=user, port=port)
+    if not found.values:
+        return Host(sources=sources, **values)
     settings = {
         name: setting
         for name, setting in settings_of(found, user=user, port=port).items()
-        if name == "address" or not _is_given(host, name)
+        if name == "address" or not _is_given(sources, name)
     }
-    if _is_given(host, "jump"):
+    if _is_given(sources, "jump"):
         settings.pop("proxy_command", None)
-    return _replaced(host, settings) if settings else host
+    return _made_of(values, sources, settings)
 
 
-def _is_given(host: Host, field: str) -> bool:
-    return host.sources.get(field, _DEFAULT) != _DEFAULT
+def _is_given(sources: Mapping[str, str], field: str) -> bool:
+    return sources.get(field, _DEFAULT) != _DEFAULT
 
 
-def _replaced(host: Host, settings: Mapping[str, ConfigSetting]) -> Host:
-    sources = {**host.sources, **{name: setting.place for name, setting in settings.items()}}
-    values: dict[str, Any] = {name: setting.value for name, setting in settings.items()}
+def _made_of(
+    values: Mapping[str, Any], sources: Mapping[str, str], settings: Mapping[str, ConfigSetting]
+) -> Host:
+    if not settings:
+        return Host(sources=sources, **values)
+    places = _places(tuple((name, setting.place) for name, setting in settings.items()))
+    theirs = {name: setting.value for name, setting in settings.items()}
     try:
-        return dataclasses.replace(host, sources=sources, **values)
+        return Host(**{**values, **theirs}, sources=_NearestFirst(places, sources))
     except InventoryError as error:
-        places = ", ".join(sorted({setting.place for setting in settings.values()}))
-        raise UsageError(f"host {host.name!r}, as {places} have it: {error}") from error
+        Host(**values)  # which raises if it is not ssh_config's fault
+        named = ", ".join(sorted(set(places.values())))
+        raise UsageError(f"host {values['name']!r}, as {named} have it: {error}") from error
+
+
+@functools.lru_cache(maxsize=4096)
+def _places(found: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """Return the places by field, one object for all hosts of which ssh_config says the same."""
+    return dict(found)
+
+
+class _NearestFirst(Mapping[str, str]):
+    """Sources of which the first ones count. Immutable; a dictionary in another process."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Mapping[str, str], second: Mapping[str, str]) -> None:
+        self._first = first
+        self._second = second
+
+    def __getitem__(self, field: str) -> str:
+        place = self._first.get(field)
+        return self._second[field] if place is None else place
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._second
+        yield from (field for field in self._first if field not in self._second)
+
+    def __len__(self) -> int:
+        return len(self._second.keys() | self._first.keys())
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def __reduce__(self) -> tuple[type[dict[str, str]], tuple[dict[str, str]]]:
+        return dict, (dict(self),)
 
 
 class _Reading:
@@ -116,9 +158,9 @@ class _Reading:
 
     def settings(self) -> Iterator[tuple[str, ConfigSetting]]:
         """Yield the fields that the files set."""
-        for keyword, (name, read) in _FIELDS.items():
-            value = self._found.value(keyword)
-            if value is not None:
+        for keyword, (value, *_) in self._found.values.items():
+            if keyword in _FIELDS:
+                name, read = _FIELDS[keyword]
                 made = read(self, value)
                 if made is not _NOT_SET:
                     yield name, ConfigSetting(value=made, place=value.place)

@@ -32,6 +32,7 @@ CASES = {
     "a token that there is not": "UserKnownHostsFile %z",
     "no known_hosts at all": "UserKnownHostsFile none\nGlobalKnownHostsFile none",
     "none beside a file": "UserKnownHostsFile a none",
+    "none in capitals": "UserKnownHostsFile NONE",
     "quoted files": "GlobalKnownHostsFile a b \"c d\" 'e f'",
     "negation comes first": "Host !Foo *\n Port 3",
     "negation comes last": "Host * !Foo\n Port 3",
@@ -84,6 +85,11 @@ CASES = {
     "an error where the host does not match": "Host other\n Port nothing",
     "times": "ServerAliveInterval 1m30\nConnectTimeout 2H",
     "no time": "ConnectTimeout soon",
+    "the longest time": "ServerAliveInterval 2147483647",
+    "a time that is too long": "ServerAliveInterval 2147483648",
+    "a time that is far too long": f"ConnectTimeout {'9' * 5000}",
+    "a sum of times that is too long": "ServerAliveInterval 3000w1000w",
+    "many digits that are no time": f"ConnectTimeout {'1' * 60}x",
     "a negative time": "ConnectTimeout -1",
     "times of none": "ServerAliveInterval none\nConnectTimeout none",
     "a count": "ServerAliveCountMax 7",
@@ -148,6 +154,34 @@ def test_what_a_file_includes_stands_in_its_place(text: str, tmp_path: Path) -> 
 
     for question in QUESTIONS:
         assert answer_of_ours(file, question) == answer_of_ssh(file, question), question
+
+
+def test_a_folder_among_what_a_glob_includes_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "more" / "folder").mkdir(parents=True)
+    (tmp_path / "more" / "web").write_text("User of-web\n")
+    file = tmp_path / "config"
+    file.write_text(f"Include {tmp_path}/more/*\nPort 3\n")
+
+    for question in QUESTIONS:
+        ours = answer_of_ours(file, question)
+        assert ours == answer_of_ssh(file, question), question
+        assert ours != REFUSED
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644, 0o602])
+def test_what_is_included_must_belong_to_its_user_alone(mode: int, tmp_path: Path) -> None:
+    """Whoever may write to it could have us run a ProxyCommand."""
+    included = tmp_path / "included"
+    included.write_text("User bob\n")
+    included.chmod(mode)
+    file = tmp_path / "config"
+    file.write_text(f"Include {included}\n")
+    question = QUESTIONS[0]
+
+    ours = answer_of_ours(file, question)
+
+    assert ours == answer_of_ssh(file, question)
+    assert (ours == REFUSED) is (mode == 0o602)
 
 
 @pytest.mark.parametrize("deep", [15, 16, 17, 18])

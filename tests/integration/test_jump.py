@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import os
 import pwd
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from calling import call
 from servers import ServerAccount, start_sshd, wait_until
 
 from fleetrun import Fleet, Host, Outcome, Phase, Report
@@ -19,8 +22,12 @@ from fleetrun.events import Output
 from fleetrun.hosts import current_user
 from fleetrun.lab import Lab
 from fleetrun.operations import Exec
-from fleetrun.ssh import bastion
+from fleetrun.ssh import bastion, login
 from fleetrun.ssh.bastions import BASTIONS
+from fleetrun.ssh.gate import MAX_HANDSHAKES
+from fleetrun.ssh.transport import Transport
+from fleetrun.ssh.way import Through
+from fleetrun.ssh.wire import Link
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(180)]
 
@@ -103,6 +110,30 @@ def test_a_chain_of_two_each_with_its_own_user_port_key_and_host_key(
     assert len({each.known_hosts for each in (first, second, last)}) == 3
 
 
+def test_explain_tells_the_way_of_a_chain_and_its_check_goes_it(
+    sshd_of: Callable[..., ServerAccount], tmp_path: Path
+) -> None:
+    first, second, last = sshd_of(), sshd_of(), sshd_of()
+    hops = {"b1": first, "b2": second, "web1": last}
+    config = config_of(tmp_path, hops, {"web1": "ProxyJump b1,b2"})
+
+    told = call("explain", "-i", "web1,", "-F", config, "web1", folder=tmp_path)
+    assert told.code == 0, told.err
+    assert [logins(server) for server in (first, second, last)] == [0, 0, 0]
+    for number, (name, hop) in enumerate(hops.items(), start=1):
+        assert f"  {number}. {name}: {hop.user}@127.0.0.1 port {hop.port}\n" in told.out
+        assert f"known: {hop.known_hosts}:1 " in told.out
+        assert f"of {hop.private_key}\n" in told.out
+    assert re.search(rf"^  jump +b1,b2 +{config}:\d+$", told.out, re.MULTILINE)
+
+    checked = call("explain", "-i", "web1,", "-F", config, "web1", "--check", folder=tmp_path)
+    assert checked.code == 0, checked.err
+    assert [logins(server) for server in (first, second, last)] == [1, 1, 1]
+    spent, ended = checked.out.splitlines()[-2:]
+    assert re.fullmatch(r"  resolve \d+\.\d{3} s, connect .*auth \d+\.\d{3} s", spent)
+    assert ended == "  logged in"
+
+
 def test_a_jump_hosts_own_jump_host_is_passed_first(
     sshd_of: Callable[..., ServerAccount], tmp_path: Path
 ) -> None:
@@ -114,8 +145,9 @@ def test_a_jump_hosts_own_jump_host_is_passed_first(
 
 
 @pytest.mark.long
-def test_two_hundred_hosts_behind_one_bastion_open_one_connection_to_it(
-    sshd_of: Callable[..., ServerAccount], tmp_path: Path
+@pytest.mark.parametrize("mode", ["threads", "greenlets", "hybrid", "processes"])
+def test_two_hundred_hosts_behind_one_bastion_open_one_connection_to_it_a_process(
+    mode: str, sshd_of: Callable[..., ServerAccount], tmp_path: Path
 ) -> None:
     server = sshd_of()
     config = config_of(tmp_path, {"b": server})
@@ -131,26 +163,61 @@ def test_two_hundred_hosts_behind_one_bastion_open_one_connection_to_it(
             )
             for number in range(200)
         ]
-        report = exec_on(hosts)
+        with Fleet(hosts, mode=mode, forks=None if mode == "threads" else 8) as fleet:
+            report = fleet.exec("echo here")
 
     assert report.counts[Outcome.OK] == 200, {result.error for result in report.failed}
-    assert logins(server) == 1
+    assert logins(server) == max(1, fleet.plan.workers)
+
+
+def test_a_bastion_that_allows_one_session_lets_all_hosts_behind_it_be_reached(
+    sshd_of: Callable[..., ServerAccount], tmp_path: Path
+) -> None:
+    """A way through it is no session: OpenSSH counts those for MaxSessions alone."""
+    bastion, last = sshd_of("MaxSessions 1"), sshd_of()
+    config = config_of(tmp_path, {"b": bastion})
+    hosts = [last.host(f"web{number}", jump="b", ssh_config=config) for number in range(12)]
+
+    assert exec_on(hosts).ok
+    assert logins(bastion) == 1
 
 
 @pytest.mark.long
 def test_no_more_than_eight_handshakes_go_through_at_once(
-    sshd_of: Callable[..., ServerAccount], tmp_path: Path
+    sshd_of: Callable[..., ServerAccount], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bastion, last = sshd_of(), sshd_of("MaxStartups 9:100:9")
-    config = config_of(tmp_path, {"b": bastion})
+    """Counted here: a server may take one for unfinished that we have logged in with already."""
+    under_way: set[str] = set()
+    peak = 0
+    lock = threading.Lock()
+    open_through, log_in = Through.open, login.log_in
+
+    def counted_open(self: Through, host: Host, *rest: Any) -> Link:  # noqa: ANN401 (as they are)
+        nonlocal peak
+        with lock:
+            under_way.add(host.name)
+            peak = max(peak, len(under_way))
+        return open_through(self, host, *rest)
+
+    def counted_log_in(transport: Transport, host: Host) -> None:
+        try:
+            log_in(transport, host)
+        finally:
+            with lock:
+                under_way.discard(host.name)
+
+    monkeypatch.setattr(Through, "open", counted_open)
+    monkeypatch.setattr("fleetrun.ssh.connect.log_in", counted_log_in)
+    config = config_of(tmp_path, {"b": sshd_of()})
+    behind = [sshd_of("MaxStartups 100") for _ in range(3)]  # one alone is not asked by more anyway
     hosts = [
-        last.host(f"web{number}", jump="b", ssh_config=config, connect_timeout_s=60.0)
-        for number in range(24)
+        behind[number % 3].host(f"web{number}", jump="b", ssh_config=config, connect_timeout_s=60.0)
+        for number in range(36)
     ]
 
     assert exec_on(hosts).ok
-    assert last.log is not None
-    assert "drop connection" not in last.log.read_text()
+    assert under_way == set()
+    assert 1 < peak <= MAX_HANDSHAKES == 8
 
 
 def test_what_is_sent_and_received_through_a_bastion_arrives_as_it_was(
@@ -224,12 +291,17 @@ def test_a_refused_login_at_the_jump_host_is_not_repeated_for_each_host_behind_i
     assert server.log.read_text().count("Connection from") == 1
 
 
+@pytest.mark.parametrize(
+    ("jump", "dies"),
+    [("b1", "b1"), ("b1,b2", "b1"), ("b1,b2", "b2")],
+    ids=["the only one", "the first of two", "the second of two"],
+)
 def test_a_bastion_that_dies_takes_all_sessions_behind_it_along_and_says_so(
-    sshd_of: Callable[..., ServerAccount], tmp_path: Path
+    jump: str, dies: str, sshd_of: Callable[..., ServerAccount], tmp_path: Path
 ) -> None:
-    server, last = sshd_of(), sshd_of()
-    config = config_of(tmp_path, {"b": server})
-    hosts = [last.host(f"web{number}", jump="b", ssh_config=config) for number in range(4)]
+    servers, last = {"b1": sshd_of(), "b2": sshd_of()}, sshd_of()
+    config = config_of(tmp_path, servers)
+    hosts = [last.host(f"web{number}", jump=jump, ssh_config=config) for number in range(4)]
     running: set[str] = set()
     with Fleet(hosts, mode="threads") as fleet:
         results = []
@@ -237,13 +309,13 @@ def test_a_bastion_that_dies_takes_all_sessions_behind_it_along_and_says_so(
             if isinstance(event, Output):
                 running.add(event.host)
                 if len(running) == len(hosts):
-                    _kill_those_who_serve(server)
+                    _kill_those_who_serve(servers[dies])
             results += [event.result] if hasattr(event, "result") else []
 
     assert {result.outcome for result in results} == {Outcome.LOST}
     for result in results:
         assert result.error is not None
-        assert "the connection to the jump host b was lost" in result.error
+        assert f"the connection to the jump host {dies} was lost" in result.error
 
 
 def _kill_those_who_serve(server: ServerAccount) -> None:

@@ -43,7 +43,9 @@ def relayed(sshd: ServerAccount, tmp_path: Path) -> Host:
     words = [sys.executable, str(script), "%h", "%p", str(tmp_path / "pids")]
     config = tmp_path / "config"
     config.write_text(f"Host {sshd.address}\n ProxyCommand exec {shlex.join(words)}\n")
-    return with_ssh_config(sshd.host("web1", ssh_config=str(config), sources={"port": "-i"}))
+    host = sshd.host("web1", ssh_config=str(config))
+    names = (each.name for each in dataclasses.fields(host) if each.name != "sources")
+    return with_ssh_config({name: getattr(host, name) for name in names}, {"port": "-i"})
 
 
 def pids_of(folder: Path) -> list[int]:
@@ -126,6 +128,7 @@ def test_a_command_that_needs_a_shell_is_an_error_that_says_so(line: str, reason
 def test_what_a_token_stands_for_is_never_run_by_a_shell(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("ProxyCommand nc %r %h\n")
-    host = Host(name="web1", user="a;b", ssh_config=str(config), sources={"user": "hosts.yaml:1"})
+    values = {"name": "web1", "user": "a;b", "ssh_config": str(config)}
+    host = with_ssh_config(values, {"user": "hosts.yaml:1"})
     with pytest.raises(ConnectError, match="needs a shell"):
-        split_proxy_command(with_ssh_config(host).proxy_command or "")
+        split_proxy_command(host.proxy_command or "")

@@ -61,6 +61,50 @@ def test_it_takes_one_host(fleetrun: CommandLine, arguments: tuple[str, ...], me
     assert message in shown.err
 
 
+LOCKED = "all: {hosts: {web1: {ansible_password: '{{ x }}', ansible_connection: docker}}}\n"
+
+
+def test_what_keeps_a_host_from_being_connected_to_is_told_with_all_the_rest(
+    fleetrun: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "hosts.yaml").write_text(LOCKED)
+
+    shown = fleetrun("explain", "web1")
+
+    assert shown.code == 0
+    assert "  ! hosts.yaml:1: 'ansible_password' of host 'web1' is a Jinja template" in shown.out
+    assert "  ! hosts.yaml:1: 'ansible_connection' of host 'web1' is 'docker'" in shown.out
+    assert "1. web1: " in shown.out
+    assert "key exchange: " in shown.out
+
+
+def test_a_host_that_cannot_be_connected_to_is_not_checked(
+    fleetrun: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "hosts.yaml").write_text(LOCKED)
+
+    shown = fleetrun("explain", "web1", "--check")
+
+    assert shown.code == 2
+    assert "error: hosts.yaml:1: 'ansible_password' of host 'web1' is a Jinja template" in shown.err
+    assert "check" not in shown.out
+
+
+def test_a_password_that_is_given_takes_the_place_of_one_that_cannot_be_known(
+    fleetrun: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "hosts.yaml").write_text("all: {hosts: {web1: {ansible_password: '{{ x }}'}}}\n")
+    (tmp_path / "secret").write_text("hunter2\n")
+
+    shown = fleetrun("explain", "web1", "--password-file", str(tmp_path / "secret"))
+
+    assert "log in with: the password" in shown.out
+    assert "  password  " in shown.out
+    assert "-k or --password-file\n" in shown.out
+    assert "is a Jinja template" not in shown.out
+    assert "hunter2" not in shown.out
+
+
 def test_a_check_that_ends_early_says_in_which_phase(fleetrun: CommandLine, tmp_path: Path) -> None:
     known = tmp_path / "known_hosts"
     known.touch()

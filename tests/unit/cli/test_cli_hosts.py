@@ -68,6 +68,25 @@ def test_no_secret_is_shown(fleetrun: CommandLine, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_host_that_cannot_be_connected_to_is_shown_with_the_reason(
+    fleetrun: CommandLine, tmp_path: Path, form: str
+) -> None:
+    (tmp_path / "hosts.yaml").write_text(
+        "all:\n  hosts:\n    web1: {user: '{{ x }}', port: 2222}\n    web2: {port: 2222}\n"
+    )
+
+    ran = fleetrun("hosts", "--format", form)
+
+    web1, web2 = yaml.safe_load(ran.out)["hosts"]  # JSON is YAML
+    assert ran.code == 0
+    (obstacle,) = web1["obstacles"]
+    assert obstacle.startswith("hosts.yaml:3: 'user' of host 'web1' is a Jinja template, ")
+    assert (web1["port"], web1["sources"]["user"]) == (2222, "hosts.yaml:3")
+    assert web1["user"] == web2["user"]
+    assert web2["obstacles"] == []
+
+
 def test_a_mistake_in_the_inventory_is_named_with_its_line(
     fleetrun: CommandLine, tmp_path: Path
 ) -> None:

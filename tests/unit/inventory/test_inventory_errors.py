@@ -1,17 +1,24 @@
-"""Every message of the loader: what is wrong in the file, and what is said of it and where."""
+"""Every message of the loader: what is wrong in the file, and what is said of it and where.
+
+The last test looks for places in `fleetrun/inventory/` that raise an error which is in no table.
+"""
 
 from __future__ import annotations
 
+import ast
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from fleetrun.errors import InventoryError
-from fleetrun.inventory import Inventory
+import fleetrun.inventory
+from fleetrun.errors import InventoryError, UsageError
+from fleetrun.inventory import Inventory, Overrides, Targets
 
 Load = Callable[..., Inventory]
+Ask = Callable[[pytest.MonkeyPatch], object]
+"""Asks for what is wrong, in the folder that one is in."""
 
 
 def _host(*lines: str) -> str:
@@ -90,6 +97,10 @@ MISTAKES = {
         "hosts.yaml:4: '<<' merges mappings, and this is a single value",
     ),
     "nested too deep": (
+        "all: " + "[" * 200,
+        "hosts.yaml:1: values stand more than 100 levels deep in each other",
+    ),
+    "nested so deep that libyaml says so": (
         "all: " + "[" * 5000,
         "hosts.yaml:1: values stand more than 100 levels deep in each other",
     ),
@@ -233,6 +244,13 @@ MISTAKES = {
     "range without end": (
         "all:\n  hosts:\n    web[1:999][1:9999]:\n",
         "hosts.yaml:3: 'web[1:999][1:9999]' stands for more than 1,000,000 names",
+    ),
+    "brackets that are part of an address": (
+        "all:\n  hosts:\n    web[::1]:\n",
+        (
+            "hosts.yaml:3: the host name 'web[::1]' has brackets in it, "
+            "which only an IPv6 address may have"
+        ),
     ),
     "bad host in a range": (
         "all:\n  hosts:\n    web[1:2]:0:\n",
@@ -503,24 +521,392 @@ OTHER_FILES: dict[str, tuple[dict[str, str], str]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        *(({"hosts.yaml": text}, message) for text, message in MISTAKES.values()),
-        *OTHER_FILES.values(),
-    ],
-    ids=[*MISTAKES, *OTHER_FILES],
+def _load(*sources: str, bounds: Mapping[str, object] | None = None) -> Ask:
+    """Return what loads the sources, with other bounds (module.NAME) than the usual ones."""
+
+    def ask(monkeypatch: pytest.MonkeyPatch) -> object:
+        for name, bound in (bounds or {}).items():
+            monkeypatch.setattr(f"fleetrun.inventory.{name}", bound)
+        return Inventory.load(sources).select()
+
+    return ask
+
+
+def _load_pipe(_: pytest.MonkeyPatch) -> object:
+    os.mkfifo("pipe")
+    return Inventory.load("pipe")
+
+
+def _load_beside_link_to(target: str) -> Ask:
+    """Return what loads a host whose variables are a link."""
+
+    def ask(_: pytest.MonkeyPatch) -> object:
+        Path("hosts").write_text("web1\n")
+        Path("host_vars").mkdir()
+        Path("host_vars/web1").symlink_to(target)
+        return Inventory.load("hosts")
+
+    return ask
+
+
+def _load_closed_input(monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setattr("sys.stdin", None)
+    return Inventory.load("-")
+
+
+def _choose(**parts: object) -> Ask:
+    """Return what chooses of a few hosts."""
+
+    def ask(_: pytest.MonkeyPatch) -> object:
+        hosts = {"web1": "{site: ams, api_token: x}", "web2": "{site: fra}"}
+        lines = "".join(f"    {name}: {variables}\n" for name, variables in hosts.items())
+        Path("hosts.yaml").write_text(f"web:\n  hosts:\n{lines}")
+        return Inventory.load("hosts.yaml").select(Targets(**parts))  # type: ignore[arg-type]
+
+    return ask
+
+
+def _said_of_a_nul() -> str:
+    """Return what Python says of a NUL in a path, which differs between its versions."""
+    with pytest.raises(ValueError, match="null") as caught:
+        Path("a\0b").stat()
+    return str(caught.value)
+
+
+_A_FILTER = (
+    "write NAME=VALUE, NAME!=VALUE, NAME~REGEX or NAME!~REGEX, and quote a value with spaces"
 )
-def test_a_mistake_is_named_with_its_file_and_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str | bytes], message: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
+
+ASKED: dict[str, tuple[dict[str, str], Ask, str]] = {
+    # the source
+    "source: empty": ({}, _load(""), "-i: the name of the inventory is empty"),
+    "source: not there": (
+        {},
+        _load("web1"),
+        "web1: there is no such file; a list of hosts is written with a comma: 'web1,web2,'",
+    ),
+    "source: below a file": (
+        {"hosts": "web1\n"},
+        _load("hosts/x"),
+        "hosts/x: it cannot be read: Not a directory",
+    ),
+    "source: NUL": ({}, _load("a\0b"), f"a\0b: it cannot be read: {_said_of_a_nul()}"),
+    "source: pipe": ({}, _load_pipe, "pipe: it is not an ordinary file"),
+    "source: no standard input": (
+        {},
+        _load_closed_input,
+        "standard input: there is no standard input",
+    ),
+    "source: folders in folders": (
+        {"a/b/c/hosts": "web1\n"},
+        _load("a", bounds={"source.MAX_FOLDERS": 2}),
+        "a/b/c/hosts: folders stand more than 2 levels deep in each other",
+    ),
+    "source: too large": (
+        {"hosts": "web1\n" * 500_000},
+        _load("hosts", bounds={"files.MAX_BYTES": 1 << 20}),
+        "hosts: it is larger than 1 MiB",
+    ),
+    "source: too many hosts": (
+        {"hosts": "web1\nweb2\nweb3\n"},
+        _load("hosts", bounds={"draft.MAX_HOSTS": 2}),
+        "hosts:3: there are more than 2 hosts",
+    ),
+    "source: too many aliases": (
+        {"hosts.yaml": "all:\n  vars: {a: &a [1, 2, 3],\n    b: [*a, *a], c: [*a, *a]}\n"},
+        _load("hosts.yaml", bounds={"yaml_tree.MAX_ALIASED": 10}),
+        "hosts.yaml:3: aliases expand to more than 10 values",
+    ),
+    "source: hosts on the spot, a range": (
+        {},
+        _load("web[3:1],"),
+        "-i: the range '3:1' in 'web[3:1]' begins after its end",
+    ),
+    "source: hosts on the spot, a name": (
+        {},
+        _load("a;b,"),
+        "-i: 'a;b': the host name 'a;b' has ';' in it, which is not allowed",
+    ),
+    "source: one name for several": (
+        {},
+        lambda _: Inventory.of("web1"),
+        "host list: 'web1' is one name; give a list of them",
+    ),
+    "source: a link to nowhere": (
+        {},
+        _load_beside_link_to("nowhere"),
+        "host_vars/web1: there is no such file",
+    ),
+    "source: a link to itself": (
+        {},
+        _load_beside_link_to("web1"),
+        "host_vars/web1: it cannot be read: Too many levels of symbolic links",
+    ),
+    "source: known_hosts, NUL": (
+        {},
+        _load("known_hosts:a\0b"),
+        f"a\0b: it cannot be read: {_said_of_a_nul()}",
+    ),
+    "source: ssh_config": (
+        {"config": "Host web1\n Port 0\n"},
+        _load("ssh_config:config"),
+        "config:2: port 0 is not between 1 and 65535",
+    ),
+    "source: a host of ssh_config": (
+        {"others": "Host a;b\n"},  # files of a name are read once a process
+        _load("ssh_config:others"),
+        "others: the host name 'a;b' has ';' in it, which is not allowed",
+    ),
+    # scripts
+    "script: fails": (
+        {"script": "#!/bin/sh\necho no cloud >&2; exit 3\n"},
+        _load("script"),
+        "script --list: it ended with status 3: no cloud",
+    ),
+    "script: cannot be run": (
+        {"script": "#!/nowhere/sh\n"},
+        _load("script"),
+        "script --list: it cannot be run: No such file or directory",
+    ),
+    "script: does not end": (
+        {"script": "#!/bin/sh\nsleep 600\n"},
+        _load("script", bounds={"script.TIMEOUT_S": 0.2}),
+        "script --list: it did not end within 0.2 s",
+    ),
+    "script: prints too much": (
+        {"script": "#!/bin/sh\nwhile :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done\n"},
+        _load("script", bounds={"script.MAX_BYTES": 1000}),
+        "script --list: it prints more than 0 MiB",
+    ),
+    "script: prints nothing": (
+        {"script": "#!/bin/sh\n"},
+        _load("script"),
+        "script --list: it prints nothing; an inventory as JSON is wanted",
+    ),
+    "script: prints something else": (
+        {"script": "#!/bin/sh\necho web1\n"},
+        _load("script"),
+        "script --list: it prints something else than a JSON object",
+    ),
+    # what is needed to connect
+    "needed: a template": (
+        {"hosts": "web1 ansible_port={{x}}\n"},
+        _load("hosts"),
+        (
+            "hosts:1: 'ansible_port' of host 'web1' is a Jinja template, which fleetrun does not "
+            "evaluate; write the value itself"
+        ),
+    ),
+    # what beats the inventory
+    "option: --port": (
+        {},
+        lambda _: Overrides(port=0),
+        "--port: 0 is not between 1 and 65535",
+    ),
+    "option: --user": (
+        {},
+        lambda _: Overrides(user="-x"),
+        "--user: the user '-x' begins with '-', as an option does",
+    ),
+    "option: --connect-timeout": (
+        {},
+        lambda _: Overrides(connect_timeout_s=0.0),
+        "--connect-timeout: 0.0 is not a positive number of seconds",
+    ),
+    # patterns
+    "pattern: empty": (
+        {},
+        _choose(limit=""),
+        "--limit: the pattern is empty; leave the option out to mean every host",
+    ),
+    "pattern: nothing behind a mark": (
+        {},
+        _choose(limit="web:!"),
+        "--limit: a name belongs after '&' and '!'",
+    ),
+    "pattern: no such name": (
+        {},
+        _choose(limit="wbe"),
+        "--limit: 'wbe' is no host or group; did you mean web?",
+    ),
+    "pattern: nothing left": (
+        {},
+        _choose(limit="web1:!web"),
+        "--limit: 'web1:!web' leaves no host",
+    ),
+    "pattern: nothing left of two": (
+        {},
+        _choose(hosts="web1", limit="web2"),
+        "--limit: 'web2' leaves no host",
+    ),
+    "pattern: not so many": (
+        {},
+        _choose(limit="web[7]"),
+        "--limit: 'web[7]' is not there: 'web' has 2 hosts",
+    ),
+    "pattern: a range": (
+        {},
+        _choose(limit="db[3-1]"),
+        "--limit: the range '3-1' in 'db[3-1]' begins after its end",
+    ),
+    "pattern: no regular expression": (
+        {},
+        _choose(limit="~web["),
+        "--limit: '~web[' is not a regular expression: unterminated character set at position 3",
+    ),
+    "pattern: files that name each other": (
+        {"list": "@list\n"},
+        _choose(limit="@list"),
+        "--limit: @list: files name each other more than 16 levels deep",
+    ),
+    # filters
+    "filter: nothing left": ({}, _choose(where="site=x"), "--where: 'site=x' leaves no host"),
+    "filter: no such variable": (
+        {},
+        _choose(where="stie=x"),
+        "--where: at character 1: no host has a variable 'stie'; did you mean site?",
+    ),
+    "filter: a secret": (
+        {},
+        _choose(where="api_token=x"),
+        "--where: 'api_token' is a secret, which no filter is told",
+    ),
+    "filter: no comparison": (
+        {},
+        _choose(where="site"),
+        f"--where: at character 1: 'site' was not expected; {_A_FILTER}",
+    ),
+    "filter: two without a word between": (
+        {},
+        _choose(where="site=ams site=fra"),
+        ("--where: at character 10: 'site=fra' was not expected; 'and' or 'or' belongs before it"),
+    ),
+    "filter: an open bracket": (
+        {},
+        _choose(where="(site=ams"),
+        "--where: at character 10: the filter ends here; ')' is missing",
+    ),
+    "filter: too many brackets": (
+        {},
+        _choose(where="(" * 51 + "site=ams"),
+        (
+            "--where: at character 52: 'site=ams' was not expected; "
+            "more than 50 brackets stand in each other"
+        ),
+    ),
+    "filter: no regular expression": (
+        {},
+        _choose(where="site~["),
+        (
+            "--where: at character 6: [ is not a regular expression: "
+            "unterminated character set at position 0"
+        ),
+    ),
+    # a few of them
+    "pick: none": (
+        {},
+        lambda _: Targets(pick=0),
+        "--pick 0: at least one host has to be picked",
+    ),
+    "pick: a seed alone": (
+        {},
+        lambda _: Targets(seed=1),
+        "--seed is for --pick, which was not given",
+    ),
+}
+
+Content = str | bytes
+TABLE: dict[str, tuple[Mapping[str, Content], Ask, str]] = {
+    **{
+        name: ({"hosts.yaml": text}, _load("hosts.yaml"), message)
+        for name, (text, message) in MISTAKES.items()
+    },
+    **{
+        name: (files, _load(next(iter(files))), message)
+        for name, (files, message) in OTHER_FILES.items()
+    },
+    **ASKED,
+}
+
+
+def _error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, files: Mapping[str, Content], ask: Ask
+) -> UsageError:
+    """Return the error that is raised in the folder, once the files are in it."""
+    folder.mkdir()
+    monkeypatch.chdir(folder)
     for name, content in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(InventoryError) as caught:
-        Inventory.load(next(iter(files))).select()
-    assert str(caught.value) == message
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        path.chmod(0o755 if name == "script" else 0o644)
+    with pytest.raises(UsageError) as caught:
+        ask(monkeypatch)
+    return caught.value
+
+
+@pytest.mark.parametrize(("files", "ask", "message"), TABLE.values(), ids=TABLE)
+def test_a_mistake_is_named_with_its_file_and_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: Mapping[str, Content],
+    ask: Ask,
+    message: str,
+) -> None:
+    assert str(_error(tmp_path / "here", monkeypatch, files, ask)) == message
+
+
+def _places_that_raise() -> Iterator[tuple[str, str, range]]:
+    """Yield the file, what it raises, and the lines, for each error that a user may see.
+
+    Left out is the TypeError for a broken YAML parser, which is a bug and no mistake of a user's.
+    """
+    for file in sorted(Path(fleetrun.inventory.__path__[0]).glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            raised = node.exc if isinstance(node, ast.Raise) else _failing(node)
+            if raised is not None and not ast.unparse(raised).startswith("TypeError("):
+                assert isinstance(node, ast.stmt)
+                lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+                yield str(file), ast.unparse(raised), lines
+
+
+def _failing(node: ast.AST) -> ast.expr | None:
+    """Return the call of a method `_fail`, if the node is one: it raises what it is given."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    named = call.func if isinstance(call, ast.Call) else None
+    return call if isinstance(named, ast.Attribute) and named.attr == "_fail" else None
+
+
+def _lines_of(error: BaseException | None) -> Iterator[tuple[str, int]]:
+    """Yield the lines that the error came by, and those of the errors that it was made of."""
+    while error is not None:
+        at = error.__traceback__
+        while at is not None:
+            yield at.tb_frame.f_code.co_filename, at.tb_lineno
+            at = at.tb_next
+        error = error.__cause__ or error.__context__
+
+
+def test_every_error_of_the_loader_is_in_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: set[tuple[str, int]] = set()
+    for number, (files, ask, _) in enumerate(TABLE.values()):
+        with monkeypatch.context() as patch:
+            reached |= {*_lines_of(_error(tmp_path / f"{number}", patch, files, ask))}
+
+    places = list(_places_that_raise())
+    covered = {
+        (file, raised)
+        for file, raised, lines in places
+        if not reached.isdisjoint((file, line) for line in lines)
+    }
+    assert [
+        f"{file}:{it.start} {raised}"
+        for file, raised, it in places
+        if (file, raised) not in covered
+    ] == []
+    assert len(places) > 100  # they were looked for in the right files
 
 
 def test_an_error_carries_its_source_and_line_apart_from_its_sentence(load: Load) -> None:

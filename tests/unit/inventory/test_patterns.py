@@ -88,6 +88,14 @@ SELECTIONS = {
     "six,!2001:db8::1": ["fe80::1%eth0"],
     "six:![2001:db8::1]": ["fe80::1%eth0"],
     "fe80::1%eth0": ["fe80::1%eth0"],
+    "six:!2001:db8::1": ["fe80::1%eth0"],
+    "six:&2001:db8::1": ["2001:db8::1"],
+    "web1:2001:db8::1:web2": ["web1", "web2", "2001:db8::1"],
+    "2001:db8::1:db": ["2001:db8::1", "db"],  # an address too, but not one that is there
+    "fe80::1%eth0:![2001:db8::1]:web1": ["web1", "fe80::1%eth0"],
+    "six:!2001:db8::[1-1]": ["fe80::1%eth0"],
+    "web::web1": WEB,
+    "w[ae]b[12]*": WEB[:2] + WEB[3:],
 }
 
 
@@ -142,9 +150,19 @@ def test_a_pattern_that_selects_nothing_is_an_error(
     assert str(caught.value.source).startswith("--limit")
 
 
+def test_digits_in_brackets_are_any_of_them_but_at_the_end_a_number() -> None:
+    inventory = Inventory.of(["web1.example", "web2.example", "web12.example", "db1", "db12"])
+    assert inventory.matching("web[12].example") == ("web1.example", "web2.example")
+    assert inventory.matching("web[1-2].example") == ("web1.example", "web2.example")
+    assert inventory.matching("web[12,12].example") == ("web12.example",)
+    assert inventory.matching("db[12]") == ("db12",)
+
+
 def test_hosts_with_a_port_in_their_name_are_selected_whole() -> None:
     inventory = Inventory.of(["lab:2201", "lab:2202"])
     assert [host.name for host in inventory.select("lab:2202")] == ["lab:2202"]
+    assert inventory.matching("all:!lab:2202") == ("lab:2201",)
+    assert inventory.matching("lab:2201:lab:2202") == ("lab:2201", "lab:2202")
     assert [host.name for host in inventory.select("all,!lab:2202")] == ["lab:2201"]
 
 
@@ -169,3 +187,13 @@ def test_a_file_of_no_patterns_is_an_error(tmp_path: Path, inventory: Inventory)
     (tmp_path / "one").write_text("# nothing\n")
     with pytest.raises(InventoryError, match="the pattern is empty"):
         inventory.matching(f"@{tmp_path}/one")
+
+
+def test_a_file_may_name_many_of_many_hosts(tmp_path: Path) -> None:
+    """Each used to cost a copy of all that was selected, which took longer than a test may."""
+    (tmp_path / "done").write_text("".join(f"web{number:05}\n" for number in range(40_000)))
+    inventory = Inventory.of(["web[00000-99999]"])
+    assert len(inventory.matching(f"@{tmp_path}/done")) == 40_000
+    assert len(inventory.matching(f"all,!@{tmp_path}/done")) == 60_000
+    left_out = ",".join(f"!web{number:05}" for number in range(40_000))
+    assert len(inventory.matching(left_out)) == 60_000

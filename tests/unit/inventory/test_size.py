@@ -30,9 +30,13 @@ def traced() -> Callable[[], int]:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("config", ["", "Host *\n User bob\n Port 2222\n IdentityFile ~/.ssh/k\n"])
 def test_a_host_costs_less_than_a_kilobyte_however_much_it_inherits(
-    tmp_path: Path, traced: Callable[[], int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traced: Callable[[], int], config: str
 ) -> None:
+    ssh_config = tmp_path / "ssh_config"
+    ssh_config.write_text(config)
+    monkeypatch.setenv("FLEETRUN_SSH_CONFIG", str(ssh_config))
     shared = ", ".join(f"variable_{number}: value {number}" for number in range(50))
     path = tmp_path / "hosts.yaml"
     path.write_text(

@@ -116,10 +116,15 @@ def test_variables_are_kept_as_they_were_written(load: Load) -> None:
         "known_host",
         "hostname",
         "username",
+        "private_keys",
+        "passwords",
+        "host_key",
     ],
 )
 def test_other_variables_load_silently(load: Load, name: str) -> None:
-    assert _host(load, f"{name}: x").vars == {name: "x"}
+    inventory = load(f"all:\n  hosts:\n    web1: {{{name}: x}}\n")
+    assert inventory.hosts[0].vars == {name: "x"}
+    assert inventory.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -142,6 +147,22 @@ def test_a_slip_of_the_keyboard_is_an_error_and_not_a_variable(
 ) -> None:
     with pytest.raises(InventoryError, match=f"no variable '{slip}'; did you mean '{meant}'"):
         _host(load, f"{slip}: x")
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("connect_timout", "connect_timeout"),
+        ("privat_key", "private_key"),
+        ("knownhosts", "known_hosts"),
+        ("hosts_keys", "host_keys"),
+        ("login_timeout_", "login_timeout"),
+    ],
+)
+def test_what_is_nearly_a_long_name_of_ours_is_a_warning(load: Load, slip: str, meant: str) -> None:
+    inventory = load(f"all:\n  hosts:\n    web1:\n      {slip}: x\n")
+    assert inventory.hosts[0].vars == {slip: "x"}
+    assert inventory.warnings == (f"hosts.yaml:4: {slip!r} sets nothing; did you mean {meant!r}?",)
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from fleetrun import Host, Inventory
-from fleetrun.errors import ConnectError, UsageError
+from fleetrun.errors import ConnectError, InventoryError, UsageError
 from fleetrun.hosts import (
     DEFAULT_KNOWN_HOSTS,
     GLOBAL_KNOWN_HOSTS,
@@ -51,6 +53,7 @@ def written(tmp_path: Path) -> Callable[[str], str]:
         ("Match colour red", 1, "Match has no criterion 'colour'"),
         ("Match all host x", 1, "Match all cannot stand before host"),
         ("ConnectTimeout soon", 1, "'soon' is not a time such as 90, 1m30s or 2h"),
+        ("ConnectTimeout 9999w", 1, "'9999w' is more than 2147483647 seconds"),
         ("ProxyJump a,,b", 1, "ProxyJump: '' is no jump host; write USER@NAME:PORT"),
         ("StrictHostKeyChecking x", 1, "stricthostkeychecking 'x' is not one of yes, true, no"),
         ("IdentitiesOnly x", 1, "identitiesonly 'x' is not one of yes, true, no, false"),
@@ -94,6 +97,19 @@ def test_what_is_not_understood_is_kept_with_its_place(written: Callable[[str], 
     assert found["nosuchoption"][0].place == f"{path}:2"
 
 
+def test_host_lines_look_at_the_name_and_at_nothing_else(
+    written: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be hundreds of them, and 20,000 hosts to be looked up."""
+    config = SshConfig.load(written("Host *.example !db*\n Port 3\nHost db*\n Port 4\n"))
+    asked: list[str] = []
+    monkeypatch.setattr("fleetrun.ssh.config.current_user", lambda: asked.append("user") or "x")
+    port = config.look_up("web1.example").value("port")
+    assert port is not None
+    assert port.text == "3"
+    assert asked == []
+
+
 def test_files_are_read_once_a_process(written: Callable[[str], str]) -> None:
     path = written("Port 3")
     assert SshConfig.load(path) is SshConfig.load(path)
@@ -103,6 +119,8 @@ def test_none_reads_no_file_and_a_named_one_has_to_be_there(tmp_path: Path) -> N
     assert SshConfig.load("none").files == ()
     with pytest.raises(UsageError, match="there is no such file"):
         SshConfig.load(str(tmp_path / "missing"))
+    with pytest.raises(UsageError, match="it is a folder"):
+        SshConfig.load(str(tmp_path))
 
 
 def test_a_users_file_that_others_may_write_to_is_refused(
@@ -114,6 +132,7 @@ def test_a_users_file_that_others_may_write_to_is_refused(
     file = tmp_path / ".ssh" / "config"
     file.write_text("Include more\nPort 3\n")
     (tmp_path / ".ssh" / "more").write_text("User bob\n")
+    (tmp_path / ".ssh" / "more").chmod(0o600)
     file.chmod(0o666)
     SshConfig.load.__func__.__globals__["_load"].cache_clear()  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="others may write to it"):
@@ -126,6 +145,45 @@ def test_a_users_file_that_others_may_write_to_is_refused(
     assert port.place == f"{file}:2"
     assert user is not None
     assert user.place == f"{tmp_path}/.ssh/more:1"
+
+
+@pytest.mark.parametrize(
+    ("members", "primary", "refused"),
+    [
+        ([], ["us"], False),
+        (["us"], [], False),
+        (["us", "them"], [], True),
+        (["us"], ["them"], True),
+        ([], [], True),
+        (None, ["us"], True),
+    ],
+    ids=["our own", "named too", "another", "another's own", "nobody's", "no such group"],
+)
+def test_a_group_may_write_to_what_is_included_if_we_alone_are_in_it(
+    members: list[str] | None,
+    primary: list[str],
+    *,
+    refused: bool,
+    written: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    included = Path(written("Port 3\n"))
+    included.chmod(0o664)
+    group = included.stat().st_gid
+
+    def group_of(number: int) -> SimpleNamespace:
+        if members is None or number != group:
+            raise KeyError(number)
+        return SimpleNamespace(gr_mem=members)
+
+    everybody = [SimpleNamespace(pw_name=name, pw_gid=group) for name in primary]
+    monkeypatch.setattr("grp.getgrgid", group_of)
+    monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_name="us"))
+    monkeypatch.setattr("pwd.getpwall", lambda: everybody)
+
+    file = written(f"Include {included}\n")
+    with pytest.raises(UsageError, match="others may write") if refused else nullcontext():
+        SshConfig.load(file)
 
 
 def test_reading_it_imports_no_paramiko() -> None:
@@ -154,18 +212,17 @@ def test_the_command_line_beats_the_inventory_which_beats_ssh_config(
 def test_a_jump_host_of_the_inventory_takes_the_place_of_a_command(
     written: Callable[[str], str],
 ) -> None:
-    config = written("ProxyCommand nc x\n")
-    host = Host(name="web1", jump="b", ssh_config=config, sources={"jump": "hosts.yaml:3"})
-    assert with_ssh_config(host).proxy_command is None
-    alone = dataclasses.replace(host, jump=None)
-    assert with_ssh_config(alone).proxy_command is None  # `jump: none` was given
-    assert with_ssh_config(dataclasses.replace(alone, sources={})).proxy_command == "nc x"
+    host = {"name": "web1", "ssh_config": written("ProxyCommand nc x\n")}
+    sources = {"jump": "hosts.yaml:3"}
+    assert with_ssh_config({**host, "jump": "b"}, sources).proxy_command is None
+    assert with_ssh_config({**host, "jump": None}, sources).proxy_command is None  # `jump: none`
+    assert with_ssh_config(host, {}).proxy_command == "nc x"
 
 
 def test_the_address_of_the_inventory_is_what_is_looked_up(written: Callable[[str], str]) -> None:
     config = written("Host web1\n Port 1\nHost alias\n HostName %h.example\n Port 2\n")
-    host = Host(name="web1", address="alias", ssh_config=config, sources={"address": "x:1"})
-    found = with_ssh_config(host)
+    host = {"name": "web1", "address": "alias", "ssh_config": config}
+    found = with_ssh_config(host, {"address": "x:1"})
     assert (found.address, found.port) == ("alias.example", 2)
 
 
@@ -194,14 +251,35 @@ def test_the_address_of_the_inventory_is_what_is_looked_up(written: Callable[[st
 def test_an_option_sets_a_field(
     text: str, field: str, value: object, written: Callable[[str], str]
 ) -> None:
-    host = with_ssh_config(Host(name="web1", ssh_config=written(text)))
+    host = with_ssh_config({"name": "web1", "ssh_config": written(text)}, {})
     assert getattr(host, field) == value
 
 
 def test_a_value_that_no_host_can_have_is_told_with_the_host(written: Callable[[str], str]) -> None:
     path = written('User "a b"')
     with pytest.raises(UsageError, match=r"host 'web1', as .*:1 have it: the user 'a b'"):
-        with_ssh_config(Host(name="web1", ssh_config=path))
+        with_ssh_config({"name": "web1", "ssh_config": path}, {})
+
+
+def test_a_value_that_no_host_can_have_is_not_blamed_on_ssh_config(
+    written: Callable[[str], str],
+) -> None:
+    host = {"name": "..", "ssh_config": written("User bob")}
+    with pytest.raises(InventoryError, match=r"^the host name '\.\.' means a folder$"):
+        with_ssh_config(host, {})
+
+
+def test_where_a_value_came_from_is_the_same_in_another_process(
+    written: Callable[[str], str],
+) -> None:
+    config = written("User bob\n")
+    host = {"name": "web1", "port": 2222, "ssh_config": config}
+    sources = with_ssh_config(host, {"port": "x:1", "user": "default"}).sources
+    assert dict(sources) == {"port": "x:1", "user": f"{config}:1"}
+    assert len(sources) == 2
+    copied = pickle.loads(pickle.dumps(sources))  # noqa: S301 (made in the line itself)
+    assert type(copied) is dict
+    assert copied == dict(sources)
 
 
 # --- jump hosts ----------------------------------------------------------------------------------

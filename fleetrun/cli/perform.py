@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from fleetrun.cli.notes import note
 from fleetrun.cli.options import Format, OutputOptions
@@ -15,9 +16,11 @@ from fleetrun.fleet import Fleet
 from fleetrun.hosts import Host, HostKeyPolicy
 from fleetrun.operations import Get, Operation, Put
 from fleetrun.output import JsonDocument, Lines, Sink, Sinks, Summary, Writer
-from fleetrun.results import Report, Result
+from fleetrun.results import Phase, Report, Result
 from fleetrun.ssh.config import SshConfig
 from fleetrun.waves import Waves
+
+_NO_PHASES: dict[Phase, float] = {}
 
 
 def perform(
@@ -46,7 +49,8 @@ def perform(
 
     sinks = Sinks(_sinks(output), on_broken=cancel_for)
     with stop.cancels(fleet.cancel):
-        report = _follow(fleet, operation, waves, sinks)
+        keep = _as_it_is if _needs_all(output) else _without_phases
+        report = _follow(fleet, operation, waves, sinks, keep)
     sinks.close(report)
     return stop.exit_code or max(report.max_rc if max_rc else report.exit_code, int(sinks.broken))
 
@@ -56,15 +60,30 @@ def _follow(
     operation: Operation | Sequence[Operation],
     waves: Waves | None,
     sinks: Sinks,
+    keep: Callable[[Result], Result],
 ) -> Report:
     began_at_s = time.monotonic()
     results: list[Result] = []
     for event in fleet.events(operation, waves=waves):
         sinks.take(event)
         if isinstance(event, Finished):
-            results.append(event.result)
+            results.append(keep(event.result))
     wall_seconds = time.monotonic() - began_at_s
     return Report.of([host.name for host in fleet.hosts], results, wall_seconds=wall_seconds)
+
+
+def _needs_all(output: OutputOptions) -> bool:
+    """Return whether all of a result is shown in the end."""
+    return output.verbose or output.format is Format.JSON
+
+
+def _as_it_is(result: Result) -> Result:
+    return result
+
+
+def _without_phases(result: Result) -> Result:
+    """Return what a summary needs: there may be 100,000 of them, and phases are most of each."""
+    return replace(result, phase_seconds=_NO_PHASES)
 
 
 def _sinks(output: OutputOptions) -> Iterator[Sink]:

@@ -185,12 +185,12 @@ def test_ten_thousand_lines_are_read_once_and_found_without_a_search(
 ) -> None:
     path = tmp_path / "known_hosts"
     path.write_text("".join(f"host{number} {KEY}\n" for number in range(10_000)))
-    parsed: list[str] = []
+    parsed: list[int] = []
     parse = known_hosts._entry
 
-    def noting(line: str, *, place: str) -> known_hosts.Entry:
-        parsed.append(place)
-        return parse(line, place=place)
+    def noting(line: str, *, source: str, number: int) -> known_hosts.Entry:
+        parsed.append(number)
+        return parse(line, source=source, number=number)
 
     monkeypatch.setattr(known_hosts, "_entry", noting)
     for number in range(0, 10_000, 1000):

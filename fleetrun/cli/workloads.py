@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import click
 
-from fleetrun.cli.duration import timeout
+from fleetrun.cli.duration import delay
 from fleetrun.compare import Kind, Workload
 from fleetrun.compare.workloads import DEFAULTS
 
@@ -35,16 +35,23 @@ def workload(text: str) -> Workload:
 def _of(usual: Workload, much: str) -> Workload:
     match usual.kind:
         case Kind.WAIT:
-            return replace(usual, seconds=timeout(much))
+            return replace(usual, seconds=_seconds(much))
         case Kind.CPU_LOCAL:
             is_bare = _NUMBER.fullmatch(much)
-            return replace(usual, seconds=timeout(f"{much}ms" if is_bare else much))
+            return replace(usual, seconds=_seconds(f"{much}ms" if is_bare else much))
         case Kind.CPU_REMOTE:
             return replace(usual, turns=_count(much, f"{much!r} is no number of turns."))
         case Kind.TRANSFER:
             return replace(usual, size_bytes=_size(much))
         case Kind.MIXED:
             raise click.BadParameter("mixed takes no amount.")
+
+
+def _seconds(text: str) -> float:
+    seconds = delay(text)
+    if seconds == 0:
+        raise click.BadParameter("work that takes no time is none.")
+    return seconds
 
 
 def _count(text: str, complaint: str) -> int:

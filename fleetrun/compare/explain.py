@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fleetrun.compare.fairness import can_tell, flaws, is_draw
@@ -82,7 +82,6 @@ class _Figures:
             (run for run in runs if run.comparable), key=lambda run: run.wall_seconds
         )
         self.sequential = sequential_among(runs)
-        self.fastest = self.runs[0]
 
     def name(self, run: Run) -> str:
         return name_among(run, self.all)
@@ -106,9 +105,8 @@ class _Figures:
     def waits_much(self) -> bool:
         return self.waiting is not None and self.waiting >= _MUCH_WAITING
 
-    def worst(self, runs: Iterator[Run], measure: Callable[[Run], float]) -> Run | None:
-        """Return the run of which the measure is the largest; None of none."""
-        return max(runs, key=measure, default=None)
+    def widest(self, mode: str) -> int:
+        return max(run.width for run in self.all if run.mode == mode)
 
 
 def _unfair(runs: Sequence[Run], machine: Machine) -> Iterator[Finding]:
@@ -155,7 +153,7 @@ def _waiting(of: _Figures) -> Iterator[Finding]:
 
 def _one_interpreter(of: _Figures) -> Iterator[Finding]:
     low, high = _ONE_CORE
-    stuck = of.worst(
+    stuck = _most(
         (
             run
             for run in of.runs
@@ -175,7 +173,7 @@ def _one_interpreter(of: _Figures) -> Iterator[Finding]:
         f"{stuck.cores_busy:.1f} cores busy"
     )
     several = [run for run in of.runs if run.workers > 1 and run.cores_busy is not None]
-    best = of.worst(iter(several), lambda run: run.cores_busy or 0.0)
+    best = _most(several, lambda run: run.cores_busy or 0.0)
     if best is not None and (best.cores_busy or 0.0) > high:
         sentence += f", {of.name(best)} with {best.workers} processes {best.cores_busy:.1f}"
     yield Finding(cause=Cause.ONE_INTERPRETER, sentence=f"{sentence}.")
@@ -184,7 +182,7 @@ def _one_interpreter(of: _Figures) -> Iterator[Finding]:
 def _processors(of: _Figures) -> Iterator[Finding]:
     cores = of.machine.cores
     busy = [run for run in of.runs if (run.cores_busy or 0.0) >= _ALL_CORES * cores]
-    most = of.worst(
+    most = _most(
         (
             run
             for run in busy
@@ -195,25 +193,25 @@ def _processors(of: _Figures) -> Iterator[Finding]:
         lambda run: run.cores_busy or 0.0,
     )
     if most is not None:
-        here = "one core of 1" if cores == 1 else f"{cores} cores of {cores}"
+        here = "the one core was" if cores == 1 else f"{cores} of {cores} cores were"
         yield Finding(
             cause=Cause.PROCESSORS,
             sentence=(
-                f"In {of.name(most)}, {here} were busy ({most.cores_busy:.1f}): "
+                f"In {of.name(most)}, {here} busy ({most.cores_busy:.1f}): "
                 "this machine's processors are its limit."
             ),
         )
 
 
 def _start_up(of: _Figures) -> Iterator[Finding]:
-    most = of.worst(
+    most = _most(
         (run for run in of.runs if run.workers and _start_share(run) >= _LONG_START),
         _start_share,
     )
     if most is None or most.start_seconds is None:
         return
     sentence = (
-        f"In {of.name(most)}, {most.start_seconds:.2f} of {most.wall_seconds:.2f} s pass before "
+        f"In {of.name(most)}, {most.start_seconds:.2f} of {most.wall_seconds:.2f} s pass until "
         f"{_workers(most)} at work"
     )
     each_s = _cpu_a_worker(of, most)
@@ -224,12 +222,13 @@ def _start_up(of: _Figures) -> Iterator[Finding]:
 
 
 def _narrow(of: _Figures) -> Iterator[Finding]:
-    narrow = of.worst(
+    narrow = _most(
         (
             run
             for run in of.runs
             if run.mode != Mode.SEQUENTIAL
             and run.peak_overlap == run.width < run.hosts
+            and run.width == of.widest(run.mode)
             and (run.cores_busy is None or run.cores_busy < _ONE_CORE[0])
         ),
         lambda run: run.hosts / run.width,
@@ -250,7 +249,7 @@ def _hosts(of: _Figures) -> Iterator[Finding]:
     alone_s = _usual_s(of.sequential)
     if of.sequential is None or not alone_s:
         return
-    slowed = of.worst(
+    slowed = _most(
         (
             run
             for run in of.runs
@@ -274,6 +273,11 @@ def _hosts(of: _Figures) -> Iterator[Finding]:
 
 
 _CAUSES = (_waiting, _one_interpreter, _processors, _start_up, _narrow, _hosts)
+
+
+def _most(runs: Iterable[Run], measure: Callable[[Run], float]) -> Run | None:
+    """Return the run of which the measure is the largest; None of none."""
+    return max(runs, key=measure, default=None)
 
 
 def _is_slower(run: Run, sequential: Run | None) -> bool:
@@ -312,7 +316,7 @@ def _cores_enough(run: Run) -> str:
 
 
 def _workers(run: Run) -> str:
-    return "the worker is" if run.workers == 1 else f"half of {run.workers} workers are"
+    return "its worker is" if run.workers == 1 else f"its {run.workers} workers are"
 
 
 def _spread(run: Run) -> str:

@@ -6,12 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fleetrun.output.phase_looks import LOOKS
-from fleetrun.runs import Peaks, Run, Usage, percentile
+from fleetrun.runs import Peaks, Run, Usage, name_among, percentile
 
 UNKNOWN = "–"  # noqa: RUF001 (a dash where a number would stand)
 _MEGABYTE = 1_000_000
 _SHOWN_FROM = 0.01
 """A phase in which no run spends so large a share of a host's time has no column."""
+
+_BROKEN = {
+    "resolve": "re-|solve",
+    "connect": "con-|nect",
+    "banner": "ban-|ner",
+    "hostkey": "host-|key",
+    "session": "ses-|sion",
+    "transfer": "trans-|fer",
+}
+"""Where the names of phases that are longer than their figures may be broken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +53,17 @@ class Column:
 
 def columns(runs: Sequence[Run]) -> tuple[tuple[Column, ...], ...]:
     """Return the columns of each table: the time, what it cost, and where a host's time went."""
-    return _TIME, _COST, (*_WHO, *_latency(runs))
+    return _TIME, _COST, (_called(runs), *_latency(runs))
+
+
+def _called(runs: Sequence[Run]) -> Column:
+    """Return who it is in one column, which leaves room for the phases."""
+    return Column(
+        title="mode",
+        cell=lambda run: name_among(run, runs),
+        about="the mode, with its width where it has several",
+        is_text=True,
+    )
 
 
 def _latency(runs: Sequence[Run]) -> Iterator[Column]:
@@ -69,7 +89,7 @@ def _percentile(share: float) -> Column:
 
 def _phase(phase: str) -> Column:
     return Column(
-        title=phase,
+        title=_BROKEN.get(phase, phase),
         cell=lambda run: _known(run.phase_seconds.get(phase), "{:.3f}"),
         about=f"seconds of a host in the phase {phase}, on average",
     )

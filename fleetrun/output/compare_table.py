@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Sequence
 
 from fleetrun.output.compare_columns import Column, columns
+from fleetrun.output.escape import visible
 from fleetrun.output.writer import Writer
 from fleetrun.runs import Compared, Run
 
@@ -37,7 +38,8 @@ def write_compare_table(compared: Compared, out: Writer) -> None:
         else _plain(compared.runs, each)
         for each in columns(compared.runs)
     ]
-    said = textwrap.fill(" ".join(compared.explanation), _PARAGRAPH)
+    said = " ".join(compared.explanation)
+    said = textwrap.fill(visible(said) if out.is_terminal else said, _PARAGRAPH)
     out.write("\n".join([*tables, f"{said}\n"] if said else tables).encode())
 
 
@@ -59,16 +61,16 @@ def _drawn(runs: Sequence[Run], columns: Sequence[Column], *, coloured: bool) ->
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, header_style="bold")
     for column in columns:
-        # A long title takes two lines, so that the table fits into 80 columns.
+        # A long title takes two lines, and a gap one column, so that the table fits into 80.
         title = "\n".join(column.lines)
         table.add_column(title, justify="left" if column.is_text else "right", no_wrap=True)
     for run in runs:
         table.add_row(*_cells(run, columns), style=None if run.comparable else "red")
     text = io.StringIO()
     Console(file=text, width=_WIDE, color_system="standard" if coloured else None).print(table)
-    return text.getvalue().removeprefix("\n").removesuffix("\n")
+    return text.getvalue()
 
 
 def _cells(run: Run, columns: Sequence[Column]) -> list[str]:

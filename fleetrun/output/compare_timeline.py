@@ -35,7 +35,8 @@ def write_compare_timeline(runs: Sequence[Run], out: Writer, *, columns: int) ->
     """
     blocks = [_timeline(run, runs, columns) for run in runs]
     lines = [line for block in blocks for line in block]
-    phases = [phase for phase in LOOKS if any(phase in run.phase_seconds for run in runs)]
+    drawn = {phase for line in lines for _, phase in line}
+    phases = [phase for phase in LOOKS if phase in drawn]
     lines.append([(_INDENT, None), *_legend(phases, coloured=out.coloured)])
     out.write((_drawn(lines) if out.coloured else _plain(lines)).encode())
 

@@ -19,9 +19,22 @@ EVERY_MODE = tuple(Mode)
 
 
 def comparison(
-    connect: Connect, *modes: Mode, forks: int | None = None, hosts: tuple[Host, ...] = HOSTS
+    connect: Connect,
+    *modes: Mode,
+    forks: tuple[int, ...] = (4,),
+    rounds: int = 1,
+    peaks: bool = False,
+    hosts: tuple[Host, ...] = HOSTS,
 ) -> Comparison:
-    return Comparison(hosts, Exec(command="true"), modes=modes, forks=forks, connect=connect)
+    return Comparison(
+        hosts,
+        Exec(command="true"),
+        modes=modes,
+        forks=forks,
+        rounds=rounds,
+        peaks=peaks,
+        connect=connect,
+    )
 
 
 def unheard(_sentence: str) -> None:
@@ -59,14 +72,14 @@ def test_the_warm_up_comes_first_and_is_not_among_the_runs(tmp_path: Path) -> No
     [(Mode.SEQUENTIAL, Mode.THREADS), (Mode.THREADS, Mode.SEQUENTIAL)],
     ids=["sequential first", "sequential last"],
 )
-def test_modes_are_measured_in_the_order_given(modes: tuple[Mode, ...]) -> None:
+def test_modes_are_reported_in_the_order_given(modes: tuple[Mode, ...]) -> None:
     assert [run.mode for run in comparison(FakeConnect(), *modes).runs(unheard)] == [*modes]
 
 
 def test_forks_are_those_of_each_mode_and_never_more_than_hosts() -> None:
     def widths(forks: int) -> list[tuple[int, int]]:
         modes = (Mode.SEQUENTIAL, Mode.THREADS, Mode.PROCESSES)
-        runs = comparison(FakeConnect(), *modes, forks=forks).runs(unheard)
+        runs = comparison(FakeConnect(), *modes, forks=(forks,)).runs(unheard)
         return [(run.forks, run.workers) for run in runs]
 
     assert widths(2) == [(1, 0), (2, 0), (2, 2)]
@@ -76,7 +89,7 @@ def test_forks_are_those_of_each_mode_and_never_more_than_hosts() -> None:
 def test_whoever_waits_is_told_what_comes_next() -> None:
     told: list[str] = []
 
-    list(comparison(FakeConnect(), Mode.SEQUENTIAL, Mode.THREADS, forks=2).runs(told.append))
+    list(comparison(FakeConnect(), Mode.SEQUENTIAL, Mode.THREADS, forks=(2,)).runs(told.append))
 
     assert told == [
         "warm-up on h0, not measured",
@@ -106,7 +119,7 @@ def test_cancelling_ends_the_run_at_hand_and_begins_no_other() -> None:
         told.append(sentence)
         compared.cancel()
 
-    assert list(compared.runs(cancel)) == []
+    assert compared.runs(cancel) == ()
     assert told == ["warm-up on h0, not measured"]
 
 
@@ -127,3 +140,78 @@ def test_a_run_that_was_cancelled_is_shown_and_is_the_last(tmp_path: Path) -> No
 def test_what_cannot_be_compared_is_refused_before_anything_is_contacted() -> None:
     with pytest.raises(UsageError, match="at least one host"):
         comparison(FakeConnect(), Mode.THREADS, hosts=())
+
+
+def rounds_told(told: list[str]) -> list[str]:
+    """Return the modes and widths of the rounds that were measured, in their order."""
+    return [sentence.partition(", round")[0] for sentence in told if ", round" in sentence]
+
+
+def test_rounds_are_interleaved_and_each_begins_with_another_mode() -> None:
+    told: list[str] = []
+    modes = (Mode.SEQUENTIAL, Mode.THREADS)
+
+    runs = comparison(FakeConnect(), *modes, rounds=3).runs(told.append)
+
+    one, other = "sequential: 4 hosts, 1 at once", "threads: 4 hosts, 4 at once"
+    assert rounds_told(told) == [one, other, other, one, one, other]
+    assert [len(run.rounds) for run in runs] == [3, 3]
+
+
+def test_each_mode_is_measured_at_each_width_and_at_none_twice() -> None:
+    modes = (Mode.SEQUENTIAL, Mode.THREADS, Mode.PROCESSES)
+
+    runs = comparison(FakeConnect(), *modes, forks=(1, 2, 64, 4)).runs(unheard)
+
+    assert [(run.mode, run.forks) for run in runs] == [
+        ("sequential", 1),
+        *[("threads", width) for width in (1, 2, 4)],
+        *[("processes", width) for width in (1, 2, 4)],
+    ]
+
+
+def test_a_look_at_the_peaks_is_a_round_of_its_own_that_is_not_measured(tmp_path: Path) -> None:
+    pytest.importorskip("psutil", reason="psutil comes with the extra report")
+    log, told = tmp_path / "log", list[str]()
+    connect = FakeConnect(others=FakeHost(log=log))
+
+    (run,) = comparison(connect, Mode.PROCESSES, forks=(2,), peaks=True).runs(told.append)
+
+    assert told[1] == ("processes: 4 hosts, 2 at once: threads, processes and memory, not measured")
+    assert Counter(log.read_text().split()) == {"h0": 3} | dict.fromkeys(["h1", "h2", "h3"], 2)
+    assert run.peaks is not None
+    assert run.peaks.processes == 3
+    assert len(run.rounds) == 1
+
+
+def test_without_a_look_there_are_no_peaks() -> None:
+    (run,) = comparison(FakeConnect(), Mode.THREADS).runs(unheard)
+
+    assert run.peaks is None
+
+
+def test_a_round_that_was_cancelled_does_not_spoil_those_before_it() -> None:
+    compared = comparison(FakeConnect(), Mode.SEQUENTIAL, Mode.THREADS, rounds=2)
+
+    def cancel(sentence: str) -> None:
+        if sentence.startswith("threads") and sentence.endswith("round 2 of 2"):
+            compared.cancel()
+
+    runs = compared.runs(cancel)
+
+    assert [(run.mode, len(run.rounds), run.comparable) for run in runs] == [
+        ("sequential", 1, True),
+        ("threads", 1, True),
+    ]
+
+
+def test_several_operations_are_one_for_each_host() -> None:
+    statuses = FakeHost(exit_statuses={"good": 0, "bad": 1})
+    each = [Exec(command=command) for command in ("good", "bad", "good", "bad")]
+    compared = Comparison(
+        HOSTS, each, modes=(Mode.THREADS,), rounds=1, connect=FakeConnect(others=statuses)
+    )
+
+    (run,) = compared.runs(unheard)
+
+    assert (run.ok, run.not_ok) == (2, 2)

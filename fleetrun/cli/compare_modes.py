@@ -84,6 +84,7 @@ def command(
     The exit code is the largest of the runs', each as that of `fleetrun exec`.
     """
     stop: Stop = ctx.obj
+    _check_work(words, configured.workload)
     machine = this_machine(shlex.join(["fleetrun", "compare", *ctx.meta[GIVEN]]))
     with (
         opened_hosts(fleet_options, login_options, debug_log, become_options) as hosts,
@@ -92,21 +93,27 @@ def command(
         warn_of_unchecked_keys(hosts)
         runs = _measured(hosts, operation, configured, stop)
     work = " ".join(words) if configured.workload is None else str(configured.workload)
+    if not runs:
+        note("it was stopped before anything was measured")
     _show(_compared(runs, machine, work), shown)
     return stop.exit_code or max((run.exit_code for run in runs), default=0)
+
+
+def _check_work(words: Sequence[str], workload: Workload | None) -> None:
+    """Raise `click.UsageError` when nothing is to be done, or two things."""
+    if not words and workload is None:
+        raise click.UsageError("Missing argument 'COMMAND...', or --workload in its place.")
+    if words and workload is not None:
+        raise click.UsageError(f"Either the command {' '.join(words)!r} or --workload, not both.")
 
 
 @contextlib.contextmanager
 def _operation(
     words: Sequence[str], workload: Workload | None, hosts: Sequence[Host]
 ) -> Iterator[Operation | list[Operation]]:
-    """Yield what is done on the hosts; raises `click.UsageError` when that is none or two."""
+    """Yield what is done on the hosts."""
     if workload is None:
-        if not words:
-            raise click.UsageError("Missing argument 'COMMAND...', or --workload in its place.")
         yield Exec(command=" ".join(words), live=True, output_limit_bytes=0)  # as `exec` does
-    elif words:
-        raise click.UsageError(f"Either the command {' '.join(words)!r} or --workload, not both.")
     else:
         with prepared(workload, hosts) as operation:
             yield operation

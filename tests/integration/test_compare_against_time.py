@@ -89,9 +89,7 @@ def said_by_time(log: str) -> Usage:
 
 
 @pytest.mark.parametrize("mode", ["threads", "processes", "hybrid"])
-def test_processor_time_and_context_switches_agree_with_gnu_time(
-    mode: str, tmp_path: Path
-) -> None:
+def test_processor_time_and_context_switches_agree_with_gnu_time(mode: str, tmp_path: Path) -> None:
     ours, its = measured_by_both(mode, tmp_path / "log")
 
     assert ours.cpu_seconds >= 4 * 0.1 - 0.001  # it did burn: there is something to agree on

@@ -165,6 +165,7 @@ def test_a_signal_before_the_first_round_leaves_nothing_to_show(
     thread.join()
 
     assert (ran.code, ran.out) == (130, "")
+    assert "fleetrun: it was stopped before anything was measured" in ran.err
     assert not Path("report.html").exists()
 
 

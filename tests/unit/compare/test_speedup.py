@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from made_runs import made_run
 
 from fleetrun.compare import with_speedups

@@ -239,7 +239,7 @@ def _narrow(of: _Figures) -> Iterator[Finding]:
             cause=Cause.NARROW,
             sentence=(
                 f"With {narrow.width} hosts at once, {of.name(narrow)} takes {turns} turns for "
-                f"{narrow.hosts}, and {narrow.cores_busy or 0.0:.1f} cores are busy: more forks "
+                f"{narrow.hosts}, and {narrow.cores_busy or 0.0:.2f} cores are busy: more forks "
                 "would overlap more."
             ),
         )
@@ -265,7 +265,7 @@ def _hosts(of: _Figures) -> Iterator[Finding]:
             cause=Cause.HOSTS,
             sentence=(
                 f"A host takes {_usual_s(slowed) / alone_s:.1f} times as long in "
-                f"{of.name(slowed)} as alone, while {slowed.cores_busy:.1f} of "
+                f"{of.name(slowed)} as alone, while {slowed.cores_busy:.2f} of "
                 f"{of.machine.cores} cores are busy here: the hosts, or the way to them, are "
                 "its limit."
             ),
@@ -297,8 +297,11 @@ def _cpu_a_worker(of: _Figures, run: Run) -> float | None:
 
 
 def _usual_s(run: Run | None) -> float:
-    """Return the seconds that half of the hosts do not exceed."""
-    return 0.0 if run is None else percentile(run.latencies, 0.5) or 0.0
+    """Return the seconds that half of the hosts do not exceed, once their worker is at work."""
+    if run is None:
+        return 0.0
+    spans = [span for each in run.rounds for span in each.spans]
+    return percentile(sorted(span.end_s - span.at_work_s for span in spans), 0.5) or 0.0
 
 
 def _times_sequential(run: Run) -> str:
@@ -311,7 +314,7 @@ def _cores_enough(run: Run) -> str:
     if run.cores_busy is None:
         return ""
     if run.cores_busy <= 1:
-        return f", for which {run.cores_busy:.1f} cores are enough"
+        return f", for which {run.cores_busy:.0%} of one core is enough"
     return f", with {run.cores_busy:.1f} cores busy"
 
 

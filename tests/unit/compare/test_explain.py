@@ -6,7 +6,7 @@ import pytest
 from made_runs import IDLE, made_run
 
 from fleetrun.compare.explain import Cause, findings
-from fleetrun.runs import Run
+from fleetrun.runs import START, Run
 
 SEQUENTIAL = made_run("sequential", [8.3, 8.2, 8.4], forks=1, cpu_s=0.1)
 COMPUTING = made_run("sequential", [8.3, 8.2, 8.4], forks=1, cpu_s=6.0)
@@ -37,7 +37,7 @@ def test_waiting_that_overlaps_is_named_with_its_share_and_the_cores_that_it_tak
     assert causes[Cause.FASTEST] == "Fastest: threads, 0.55 s, 15.1 times as fast as sequential."
     assert causes[Cause.WAITING] == (
         "99% of each session is waiting, and in threads it overlaps: 16 hosts at once, for which "
-        "0.1 cores are enough."
+        "11% of one core is enough."
     )
 
 
@@ -115,7 +115,7 @@ def test_a_width_that_is_less_than_the_hosts_is_named_with_its_turns() -> None:
     causes = told(SEQUENTIAL, threads)
 
     assert causes[Cause.NARROW] == (
-        "With 4 hosts at once, threads takes 4 turns for 16, and 0.0 cores are busy: more forks "
+        "With 4 hosts at once, threads takes 4 turns for 16, and 0.03 cores are busy: more forks "
         "would overlap more."
     )
 
@@ -142,9 +142,23 @@ def test_hosts_that_get_slow_together_while_this_side_idles_are_the_limit() -> N
     threads = made_run("threads", [4.1, 4.0, 4.2], cpu_s=0.2, host_s=3.0)
 
     assert told(SEQUENTIAL, threads)[Cause.HOSTS] == (
-        "A host takes 6.0 times as long in threads as alone, while 0.0 of 2 cores are busy here: "
+        "A host takes 6.0 times as long in threads as alone, while 0.05 of 2 cores are busy here: "
         "the hosts, or the way to them, are its limit."
     )
+
+
+def test_hosts_are_not_blamed_for_the_start_of_the_worker_that_works_on_them() -> None:
+    processes = made_run("processes", [4.1, 4.0], workers=16, cpu_s=0.2, host_s=3.0)
+    spans = tuple(
+        dataclasses.replace(span, phases=((START, 2.5), ("run", 0.5)))
+        for span in processes.rounds[0].spans
+    )
+    rounds = tuple(dataclasses.replace(each, spans=spans) for each in processes.rounds)
+
+    causes = told(SEQUENTIAL, dataclasses.replace(processes, rounds=rounds))
+
+    assert Cause.HOSTS not in causes
+    assert Cause.START_UP in causes
 
 
 def test_hosts_are_not_blamed_while_this_side_computes() -> None:

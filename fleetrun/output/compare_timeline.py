@@ -3,7 +3,7 @@
 threads, 16 at once, 0.55 s
   thread 1  cckkkkkaaass#########################
   thread 2  cckkkkkkaaass########################
-            c connect  k kex  a auth  s session  # run
+  c connect k kex a auth s session # run
 
 Each run has a scale of its own, so that a short one shows its phases too. On a terminal with
 colours a cell is a block in the colour of its phase, elsewhere its letter.
@@ -72,7 +72,7 @@ def _legend(phases: Sequence[str], *, coloured: bool) -> Iterator[Piece]:
     for phase in phases:
         letter = LOOKS[phase].letter
         yield (letter, phase) if coloured else (letter, None)
-        yield (f" {phase}  ", None)
+        yield (f" {phase} ", None)
 
 
 def _plain(lines: Sequence[Sequence[Piece]]) -> str:

@@ -51,7 +51,8 @@ function show(chart, from, width) {
   draw(chart);
 }
 
-function zoom(chart, times, share = 0.5) {
+// From the left edge while that is the beginning, where there is always something; else the middle.
+function zoom(chart, times, share = chart.from === 0 ? 0 : 0.5) {
   const width = chart.width / times;
   show(chart, chart.from + (chart.width - width) * share, width);
 }
@@ -106,8 +107,9 @@ for (const chart of charts) {
 }
 
 document.documentElement.classList.add("has-script");
-document.querySelector("#in").addEventListener("click", () => charts.forEach((c) => zoom(c, 2)));
-document.querySelector("#out").addEventListener("click", () => charts.forEach((c) => zoom(c, 0.5)));
-document.querySelector("#all").addEventListener("click", () => charts.forEach(whole));
+const buttons = { in: (chart) => zoom(chart, 2), out: (chart) => zoom(chart, 0.5), all: whole };
+for (const [id, press] of Object.entries(buttons)) {
+  document.querySelector(`#${id}`).addEventListener("click", () => charts.forEach(press));
+}
 alike.addEventListener("change", () => charts.forEach(whole));
 charts.forEach(whole);

@@ -122,7 +122,7 @@ def test_a_bar_has_the_letters_of_its_phases_in_proportion() -> None:
         "threads, 2 at once, 10.00 s",
         "  thread 1  kkaaaa######",
         "  thread 2              aa####",
-        "  k kex  a auth  # run",
+        "  k kex a auth # run",
     ]
 
 

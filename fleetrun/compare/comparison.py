@@ -93,8 +93,7 @@ class Comparison:
         if self._peaks:
             self._look(tell)
         for number in range(self._rounds):
-            for configuration in _turned(self._configurations, number):
-                self._measure(configuration, number + 1, tell)
+            self._do_round(number, tell)
         return tuple(_run(each) for each in self._configurations if each.rounds)
 
     def cancel(self) -> None:
@@ -110,21 +109,28 @@ class Comparison:
                 tell(f"the warm-up was not ok, so the first mode may pay for it: {done.problem}")
 
     def _look(self, tell: Tell) -> None:
+        if not self._cancelled:
+            tell("a look at threads, processes and memory in each mode, not measured")
         for each in self._configurations:
             watch = Watch(ProcessTree().look)
-            what = f"{_how(each.fleet)}: threads, processes and memory, not measured"
             with watch:
-                done = list(self._done(each.fleet, what, tell))
+                done = list(self._done(each.fleet))
             each.peaks = watch.peaks if done else None
 
-    def _measure(self, configuration: _Configuration, number: int, tell: Tell) -> None:
-        of_how_many = f", round {number} of {self._rounds}" if self._rounds > 1 else ""
-        what = f"{_how(configuration.fleet)}{of_how_many}"
-        for done in self._done(configuration.fleet, what, tell):
-            if not (self._cancelled and configuration.rounds):
-                configuration.rounds.append(done)
+    def _do_round(self, number: int, tell: Tell) -> None:
+        """Measure each of them once. How they do it is told in the first round alone."""
+        turned = _turned(self._configurations, number)
+        if self._rounds > 1 and not self._cancelled:
+            modes = ", ".join(_short(each.fleet) for each in turned)
+            tell(f"round {number + 1} of {self._rounds}: {modes}")
+        for each in turned:
+            for done in self._done(each.fleet, None if number else _how(each.fleet), tell):
+                if not (self._cancelled and each.rounds):
+                    each.rounds.append(done)
 
-    def _done(self, fleet: Fleet, what: str, tell: Tell) -> Iterator[Round]:
+    def _done(
+        self, fleet: Fleet, what: str | None = None, tell: Tell | None = None
+    ) -> Iterator[Round]:
         """Yield the fleet's round; nothing when the comparison was cancelled before it began."""
         operation = self._operation
         if isinstance(operation, Sequence):
@@ -132,7 +138,8 @@ class Comparison:
         events = fleet.events(operation)
         if self._cancelled:  # not looked at before the call, from which on `fleet.cancel` works
             return
-        tell(what)
+        if what is not None and tell is not None:
+            tell(what)
         gc.collect()  # what the round before has left is not this one's to clear away
         yield measure(events)
 
@@ -167,6 +174,10 @@ def _run(configuration: _Configuration) -> Run:
         peaks=configuration.peaks,
         note=plan.note,
     )
+
+
+def _short(fleet: Fleet) -> str:
+    return f"{fleet.plan.mode}/{fleet.plan.at_once}"
 
 
 def _how(fleet: Fleet) -> str:

@@ -88,7 +88,7 @@ def test_ctrl_c_ends_it_and_shows_what_there_is(lab: Lab) -> None:
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
-        while not process.stderr.readline().endswith("round 1 of 2\n"):
+        while not process.stderr.readline().startswith("fleetrun: sequential"):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE_S)

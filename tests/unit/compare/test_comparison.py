@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from fleetrun.executors import Mode
 from fleetrun.hosts import Host
 from fleetrun.operations import Exec
 from fleetrun.results import Phase
-from fleetrun.session import Connect
+from fleetrun.session import Cancel, Connect, OnPhase, Session
 from fleetrun.testing import FakeConnect, FakeHost
 
 HOSTS = tuple(Host(name=f"h{number}", user="deploy") for number in range(4))
@@ -142,20 +144,39 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_contacted() -> No
         comparison(FakeConnect(), Mode.THREADS, hosts=())
 
 
-def rounds_told(told: list[str]) -> list[str]:
-    """Return the modes and widths of the rounds that were measured, in their order."""
-    return [sentence.partition(", round")[0] for sentence in told if ", round" in sentence]
-
-
 def test_rounds_are_interleaved_and_each_begins_with_another_mode() -> None:
     told: list[str] = []
     modes = (Mode.SEQUENTIAL, Mode.THREADS)
 
     runs = comparison(FakeConnect(), *modes, rounds=3).runs(told.append)
 
-    one, other = "sequential: 4 hosts, 1 at once", "threads: 4 hosts, 4 at once"
-    assert rounds_told(told) == [one, other, other, one, one, other]
+    assert told == [
+        "warm-up on h0, not measured",
+        "round 1 of 3: sequential/1, threads/4",
+        "sequential: 4 hosts, 1 at once",
+        "threads: 4 hosts, 4 at once",
+        "round 2 of 3: threads/4, sequential/1",
+        "round 3 of 3: sequential/1, threads/4",
+    ]
     assert [len(run.rounds) for run in runs] == [3, 3]
+
+
+def test_the_order_that_is_told_is_that_in_which_hosts_are_worked_on() -> None:
+    order: list[bool] = []
+
+    def note_who(host: Host, on_phase: OnPhase, cancel: Cancel) -> Session:
+        order.append(len(hosts_at_once()) == 1)
+        return FakeConnect()(host, on_phase, cancel)
+
+    comparison(note_who, Mode.SEQUENTIAL, Mode.THREADS, rounds=2).runs(unheard)
+
+    one, four = [True] * 4, [False] * 4
+    assert order == [True, *one, *four, *four, *one]
+
+
+def hosts_at_once() -> list[threading.Thread]:
+    """Return the threads that take hosts now: as many as the mode is wide."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("fleetrun-")]
 
 
 def test_each_mode_is_measured_at_each_width_and_at_none_twice() -> None:
@@ -177,7 +198,7 @@ def test_a_look_at_the_peaks_is_a_round_of_its_own_that_is_not_measured(tmp_path
 
     (run,) = comparison(connect, Mode.PROCESSES, forks=(2,), peaks=True).runs(told.append)
 
-    assert told[1] == ("processes: 4 hosts, 2 at once: threads, processes and memory, not measured")
+    assert told[1] == "a look at threads, processes and memory in each mode, not measured"
     assert Counter(log.read_text().split()) == {"h0": 3} | dict.fromkeys(["h1", "h2", "h3"], 2)
     assert run.peaks is not None
     assert run.peaks.processes == 3
@@ -191,13 +212,15 @@ def test_without_a_look_there_are_no_peaks() -> None:
 
 
 def test_a_round_that_was_cancelled_does_not_spoil_those_before_it() -> None:
-    compared = comparison(FakeConnect(), Mode.SEQUENTIAL, Mode.THREADS, rounds=2)
+    begun = count(1)
 
-    def cancel(sentence: str) -> None:
-        if sentence.startswith("threads") and sentence.endswith("round 2 of 2"):
+    def cancel_in_the_last(host: Host, on_phase: OnPhase, cancel: Cancel) -> Session:
+        if next(begun) == 1 + 2 * len(HOSTS) + 2:  # warm-up, two runs, and half of a third
             compared.cancel()
+        return FakeConnect()(host, on_phase, cancel)
 
-    runs = compared.runs(cancel)
+    compared = comparison(cancel_in_the_last, Mode.SEQUENTIAL, Mode.THREADS, forks=(2,), rounds=2)
+    runs = compared.runs(unheard)
 
     assert [(run.mode, len(run.rounds), run.comparable) for run in runs] == [
         ("sequential", 1, True),

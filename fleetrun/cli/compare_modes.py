@@ -154,6 +154,8 @@ def _show(compared: Compared, shown: Shown) -> None:
     if shown.form == "json":
         write_compare_json(compared, out)
     else:
+        if out.is_terminal:
+            out.write(b"\n")  # from the notes on what went on
         write_compare_table(compared, out)
         room = shutil.get_terminal_size()
         fits = out.is_terminal and height(compared.runs) < room.lines

@@ -51,7 +51,7 @@ PICTURES = {
 
 REPORT = 'fleetrun compare --lab 16 --rtt 50ms "sleep 0.2" --modes all --html report.html'
 REPORT_PICTURE = "compare-report"
-REPORT_PIXELS = "1000,3420"
+REPORT_PIXELS = "1000,3540"
 """All of the page, for that many modes and hosts."""
 
 
@@ -138,6 +138,8 @@ def photograph(page: Path, picture: Path) -> None:
                 *(f"--disable-{what}" for what in quiet),
                 f"--user-data-dir={profile}",
                 f"--window-size={REPORT_PIXELS}",
+                "--force-device-scale-factor=0.85",
+                "--virtual-time-budget=5000",  # all of it is drawn by then, on a busy machine too
                 f"--screenshot={picture}",
                 page.as_uri(),
             ],

@@ -132,6 +132,8 @@ def _standing(of: _Figures) -> Iterator[Finding]:
         sentence = f"Fastest: {of.name(first)}, {first.wall_seconds:.2f} s{times}."
         yield Finding(cause=Cause.FASTEST, sentence=sentence)
         return
+    if of.sequential in alike:
+        times = ""
     names = _listed([of.name(run) for run in alike])
     spreads = _listed([_spread(run) for run in alike])
     sentence = f"A draw between {names}: their rounds overlap, at {spreads} s{times}."

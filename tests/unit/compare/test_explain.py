@@ -180,6 +180,12 @@ def test_rounds_that_overlap_are_a_draw() -> None:
     )
 
 
+def test_a_draw_with_sequential_is_no_gain_over_it() -> None:
+    threads = made_run("threads", [8.1, 8.35], cpu_s=0.06)
+
+    assert told(SEQUENTIAL, threads)[Cause.DRAW].endswith("8.10 to 8.35 and 8.20 to 8.40 s.")
+
+
 def test_one_round_names_no_fastest_beyond_that_round_and_is_unfair() -> None:
     causes = told(made_run("sequential", [8.3], forks=1), made_run("threads", [0.55], cpu_s=0.06))
 

@@ -71,7 +71,8 @@ def _command_sections() -> Iterator[str]:
 
 def _option_line(option: click.Option) -> str:
     """Return a list item; not click's own text, which changes between its versions."""
-    spelling = " ".join(filter(None, [", ".join(option.opts), _value(option)]))
+    names = ", ".join([*option.opts, *option.secondary_opts])
+    spelling = " ".join(filter(None, [names, _value(option)]))
     notes = "; ".join(filter(None, [_range(option), _default(option)]))
     return f"- `{spelling}`: " + _plain(f"{option.help} [{notes}]" if notes else option.help)
 

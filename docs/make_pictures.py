@@ -1,4 +1,6 @@
-"""Write the pictures in docs/images from real runs: `python docs/make_pictures.py`.
+"""Write the pictures in docs/images from real runs: `python docs/make_pictures.py [NAME...]`.
+
+Without a name, all of them. The report of a comparison wants chromium, and a machine at rest.
 
 A practice fleet is started, some of its hosts are broken, and what fleetrun then shows on a
 terminal of 92 columns is drawn, colours and all. Wants the `lab` extra, and a Unix.
@@ -20,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -46,6 +48,11 @@ PICTURES = {
     "exec": 'fleetrun exec "./check" --command-timeout 2s',
     "compare": 'fleetrun compare -l web "sleep 0.5"',
 }
+
+REPORT = 'fleetrun compare --lab 16 --rtt 50ms "sleep 0.2" --modes all --html report.html'
+REPORT_PICTURE = "compare-report"
+REPORT_PIXELS = "1000,3540"
+"""All of the page, for that many modes and hosts."""
 
 
 @contextlib.contextmanager
@@ -121,9 +128,47 @@ def drawn(command: str, output: str) -> str:
     return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
 
 
-if __name__ == "__main__":
-    IMAGES.mkdir(exist_ok=True)
+def photograph(page: Path, picture: Path) -> None:
+    """Have chromium open the page, without a network, and write what it shows."""
+    with tempfile.TemporaryDirectory() as profile:
+        quiet = ("background-networking", "component-update", "sync", "gpu", "quic")
+        subprocess.run(
+            [
+                *("chromium", "--headless", "--no-sandbox", "--no-first-run", "--hide-scrollbars"),
+                *(f"--disable-{what}" for what in quiet),
+                f"--user-data-dir={profile}",
+                f"--window-size={REPORT_PIXELS}",
+                "--force-device-scale-factor=0.85",
+                "--virtual-time-budget=5000",  # all of it is drawn by then, on a busy machine too
+                f"--screenshot={picture}",
+                page.as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+
+
+def make_terminals(names: Sequence[str]) -> None:
+    """Write the pictures of terminals that are among the names."""
     with tempfile.TemporaryDirectory() as name, practice_fleet(Path(name)):
-        for picture, typed in PICTURES.items():
+        for picture in filter(names.__contains__, PICTURES):
+            typed = PICTURES[picture]
             svg = drawn(typed, on_terminal(typed, Path(name)))
             (IMAGES / f"{picture}.svg").write_text(svg, encoding="utf-8")
+
+
+def make_report() -> None:
+    """Write the picture of the report that the README's command makes."""
+    with tempfile.TemporaryDirectory() as name:
+        on_terminal(REPORT, Path(name))
+        photograph(Path(name) / "report.html", IMAGES / f"{REPORT_PICTURE}.png")
+
+
+if __name__ == "__main__":
+    IMAGES.mkdir(exist_ok=True)
+    wanted = sys.argv[1:] or [*PICTURES, REPORT_PICTURE]
+    if set(wanted) & set(PICTURES):
+        make_terminals(wanted)
+    if REPORT_PICTURE in wanted:
+        make_report()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import random
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,6 +121,8 @@ def run_job(job: Job, connect: Connect, emit: Emit, cancel: Cancel) -> Result:
         seconds=seconds,
         attempts=attempts,
         files=ending.files,
+        process=os.getpid(),
+        thread=threading.current_thread().name,
     )
 
 

@@ -90,6 +90,9 @@ class Result:
         seconds: from its start to its end; 0.0 when it was never begun.
         attempts: how many connections were tried.
         files: paths that were written: remote ones for put, local ones for get.
+        process: number of the process that worked on the host; None when it was never begun, or
+            that process died.
+        thread: name of the thread, or greenlet, that did; None likewise.
     """
 
     host: str
@@ -109,6 +112,8 @@ class Result:
     seconds: float = 0.0
     attempts: int = 0
     files: tuple[str, ...] = ()
+    process: int | None = None
+    thread: str | None = None
 
     @property
     def ok(self) -> bool:

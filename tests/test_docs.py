@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 import pytest
+from made_runs import IDLE, made_run
 from pages import DOCS, PAGES, README, ROOT, Reader, blocks, script
 
 import fleetrun
@@ -24,9 +25,8 @@ from fleetrun.cli.app import app
 from fleetrun.inventory import Overrides
 from fleetrun.inventory.known import KNOWN
 from fleetrun.operations import Exec, Get, Put
-from fleetrun.output.compare_json import run_as_json
+from fleetrun.output.compare_json import machine_as_json, run_as_json
 from fleetrun.output.json_document import result_as_json, summary_as_json
-from fleetrun.runs import Run
 
 COMMANDS = script("make_commands")
 REFERENCE = DOCS / "reference"
@@ -72,19 +72,8 @@ WORDS = {
     "json.md": [
         *result_as_json(Result(host="h", outcome=Outcome.OK, stdout=b"\xff", stderr=b"\xff")),
         *result_as_json(Result(host="h", outcome=Outcome.OK)),
-        *run_as_json(
-            Run(
-                mode="threads",
-                forks=1,
-                workers=0,
-                wall_seconds=1.0,
-                cpu_seconds=None,
-                peak_overlap=1,
-                ok=1,
-                not_ok=0,
-                exit_code=0,
-            )
-        ),
+        *run_as_json(made_run("threads", [1.0])),
+        *machine_as_json(IDLE),
     ],
     "library.md": [
         *(name for name in fleetrun.__all__ if not name.startswith("__")),

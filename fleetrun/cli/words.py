@@ -8,6 +8,9 @@ import click
 
 from fleetrun.cli.command import Command
 
+GIVEN = "fleetrun.given"
+"""Where the context keeps the words of the call as they were typed, the command's name apart."""
+
 _ADVICE = "quote the command, or put -- before it"
 _CLUSTER = re.compile(r"-[A-Za-z].+")
 
@@ -22,12 +25,13 @@ class WordsCommand(Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse as click does, then check that the words of the command stand together."""
         given = list(args)
+        ctx.meta[GIVEN] = tuple(args)
         try:
             rest = super().parse_args(ctx, args)
         except (click.NoSuchOption, click.BadOptionUsage) as error:
             message = f"{error.format_message()} If it belongs to the command, {_ADVICE}."
             raise click.UsageError(message, ctx) from error
-        if not ctx.resilient_parsing:
+        if ctx.params.get("words") and not ctx.resilient_parsing:
             _check_together(given, list(ctx.params["words"]), ctx)
         return rest
 

@@ -1,40 +1,48 @@
-"""One run, watched: its events go by and are forgotten, what it took is kept."""
+"""One round, watched: its events go by and are forgotten, what it took is kept."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 
 from fleetrun.compare.cpu import CpuClock
-from fleetrun.compare.overlap import peak_overlap
+from fleetrun.compare.overlap import mean_overlap, peak_overlap
 from fleetrun.events import Event, Finished
-from fleetrun.executors import Plan
-from fleetrun.results import Report, Result
-from fleetrun.runs import Run
+from fleetrun.results import Phase, Report, Result
+from fleetrun.runs import START, Round, Span
+
+_ORDER = list(Phase)
+_TOO_SHORT_S = 1e-6
+"""What adding up the phases leaves over, which is none of them."""
 
 
-def measure(events: Generator[Event, None, None], plan: Plan) -> Run:
-    """Take the events of one run, from the first to the last, and return what the run took.
+def measure(events: Generator[Event, None, None]) -> Round:
+    """Take the events of one round, from the first to the last, and return what it took.
 
     The events are those of `Fleet.events`, none of which was asked for yet: nothing has begun.
-    When they end, the run's threads and worker processes have ended and were waited for, so their
-    processor time is in the account. Its speed-up is not known here.
+    When they end, the round's threads and worker processes have ended and were waited for, so
+    their processor time is in the account.
     """
     cpu = CpuClock()
-    began_s = time.perf_counter()
+    began_s = time.monotonic()  # the clock of `Result.started_at_s`
     with closing(events):
         results = tuple(event.result for event in events if isinstance(event, Finished))
-    wall_seconds = time.perf_counter() - began_s
-    cpu_seconds = cpu.seconds
-    report = Report(results=results, wall_seconds=wall_seconds)
-    return Run(
-        mode=plan.mode,
-        forks=plan.at_once,
-        workers=plan.workers,
+    wall_seconds = time.monotonic() - began_s
+    usage = cpu.usage
+    spans = tuple(
+        _span(result, result.started_at_s - began_s)
+        for result in results
+        if result.started_at_s is not None
+    )
+    worked_on = [(span.begin_s, span.end_s) for span in spans]
+    report = Report(results=results)
+    return Round(
         wall_seconds=wall_seconds,
-        cpu_seconds=cpu_seconds,
-        peak_overlap=_peak_overlap(report),
+        usage=usage,
+        peak_overlap=peak_overlap(worked_on),
+        mean_overlap=mean_overlap(worked_on, seconds=wall_seconds),
+        spans=spans,
         ok=len(report) - len(report.failed),
         not_ok=len(report.failed),
         exit_code=report.exit_code,
@@ -42,13 +50,25 @@ def measure(events: Generator[Event, None, None], plan: Plan) -> Run:
     )
 
 
-def _peak_overlap(report: Report) -> int:
-    """Return how many hosts were worked on at one moment, by the clock of who worked on them."""
-    return peak_overlap(
-        (result.started_at_s, result.started_at_s + result.seconds)
-        for result in report
-        if result.started_at_s is not None
+def _span(result: Result, begin_s: float) -> Span:
+    """Return when a host was worked on, by the clock of who worked on it."""
+    phases = sorted(result.phase_seconds.items(), key=lambda item: _ORDER.index(item[0]))
+    return Span(
+        host=result.host,
+        process=result.process or 0,
+        thread=result.thread or "",
+        begin_s=begin_s,
+        seconds=result.seconds,
+        phases=(*_start(result), *((phase.value, seconds) for phase, seconds in phases)),
+        ok=result.ok,
     )
+
+
+def _start(result: Result) -> Iterator[tuple[str, float]]:
+    """Yield what passed before the first phase: a worker's first host waits for its imports."""
+    seconds = result.seconds - sum(result.phase_seconds.values())
+    if seconds > _TOO_SHORT_S:
+        yield START, seconds
 
 
 def _problem(result: Result) -> str:

@@ -23,3 +23,8 @@ def peak_overlap(spans: Iterable[Span]) -> int:
         heapq.heappush(open_ends, end)
         peak = max(peak, len(open_ends))
     return peak
+
+
+def mean_overlap(spans: Iterable[Span], *, seconds: float) -> float:
+    """Return how many spans went on at once on average over that many seconds; 0 for no time."""
+    return sum(end - begin for begin, end in spans) / seconds if seconds > 0 else 0.0

@@ -35,13 +35,16 @@ def compare(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_each_mode_does_the_same_work_on_a_fleet_made_for_the_occasion() -> None:
     modes = "sequential,threads,processes"
-    ran = compare("--lab", "3", "echo $FLEETRUN_LAB_HOST", "--modes", modes, "--format", "json")
+    arguments = ("--modes", modes, "--repeat", "2", "--format", "json")
+    ran = compare("--lab", "3", "echo $FLEETRUN_LAB_HOST", *arguments)
 
     assert ran.returncode == 0, ran.stderr
     sequential, threads, processes = json.loads(ran.stdout)["runs"]
     assert [run["mode"] for run in (sequential, threads, processes)] == modes.split(",")
     assert [run["ok"] for run in (sequential, threads, processes)] == [3, 3, 3]
     assert (sequential["peak_overlap"], sequential["speedup"]) == (1, 1.0)
+    # What the servers of the lab hold and use is not in it.
+    assert (sequential["peak_processes"], processes["peak_processes"]) == (1, 4)
     # Each worker imports paramiko anew, which costs more than three logins.
     assert processes["cpu_seconds"] > sequential["cpu_seconds"] > 0
     assert "fleetrun: warm-up on lab1, not measured\n" in ran.stderr
@@ -67,17 +70,20 @@ def test_a_host_that_fails_is_counted_flagged_and_in_the_exit_code(lab: Lab) -> 
     )
 
     assert ran.returncode == 1
-    assert [line.split()[-2:] for line in ran.stdout.splitlines()[1:]] == [["3", "1"]] * 2
+    rows = ran.stdout.split("\n\n")[0].splitlines()[1:]
+    assert [row.split()[-2:] for row in rows] == [["3", "1"]] * 2
     flaw = "is not comparable: 1 of 4 hosts not ok, first lab2: failed in run: exit status 1"
-    assert ran.stderr.splitlines()[-2:] == [
-        f"fleetrun: sequential {flaw}",
-        f"fleetrun: threads {flaw}",
-    ]
+    for mode in ("sequential", "threads"):
+        assert f"fleetrun: {mode} {flaw}" in ran.stderr
 
 
 def test_ctrl_c_ends_it_and_shows_what_there_is(lab: Lab) -> None:
-    forever = "test $FLEETRUN_LAB_HOST = lab1 || sleep 1000"
-    arguments = command_line("-i", str(lab.inventory), forever, "--modes", "sequential,threads")
+    # lab1 never waits, and the others not while nothing is measured yet: once in each mode.
+    forever = (
+        "[ $FLEETRUN_LAB_HOST = lab1 ] && exit; echo >>seen; [ $(wc -l <seen) -lt 3 ] || sleep 1000"
+    )
+    modes = ("--modes", "sequential,threads", "--repeat", "2")
+    arguments = command_line("-i", str(lab.inventory), forever, *modes)
     with subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -88,5 +94,24 @@ def test_ctrl_c_ends_it_and_shows_what_there_is(lab: Lab) -> None:
         out, err = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 130
-    assert [line.split()[0] for line in out.splitlines()] == ["mode", "sequential"]
+    rows = out.split("\n\n")[0].splitlines()
+    assert [row.split()[0] for row in rows] == ["mode", "sequential"]
     assert "sequential is not comparable" in err
+
+
+@pytest.mark.parametrize("workload", ["cpu-remote=100", "transfer=200k", "mixed"])
+def test_a_workload_is_done_on_real_sessions_and_leaves_nothing_there(
+    lab: Lab, workload: str
+) -> None:
+    before = sorted(lab.folder.rglob("*"))
+
+    ran = compare(
+        *("-i", str(lab.inventory), "--workload", workload, "--modes", "threads,processes"),
+        *("--repeat", "1", "--format", "json"),
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    runs = json.loads(ran.stdout)["runs"]
+    assert [(run["mode"], run["ok"]) for run in runs] == [("threads", 4), ("processes", 4)]
+    assert sorted(lab.folder.rglob("*")) == before
+    assert ("transfer" in runs[0]["phase_seconds"]) is (workload != "cpu-remote=100")

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from fleetrun.compare.overlap import Span, peak_overlap
+from fleetrun.compare.overlap import Span, mean_overlap, peak_overlap
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,9 @@ def test_the_peak_is_the_most_that_share_a_moment_whatever_their_order(
     spans: list[Span], peak: int
 ) -> None:
     assert {peak_overlap(order) for order in permutations(spans)} == {peak}
+
+
+def test_the_mean_is_over_the_whole_time_also_that_in_which_nothing_went_on() -> None:
+    assert mean_overlap([(0, 2), (1, 3)], seconds=4) == 1.0
+    assert mean_overlap([], seconds=4) == 0.0
+    assert mean_overlap([(0, 0)], seconds=0) == 0.0

@@ -1,23 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from made_runs import made_run
 
 from fleetrun.compare import with_speedups
 from fleetrun.runs import Run
 
 
 def run(mode: str, wall_seconds: float, *, not_ok: int = 0) -> Run:
-    return Run(
-        mode=mode,
-        forks=4,
-        workers=0,
-        wall_seconds=wall_seconds,
-        cpu_seconds=0.5,
-        peak_overlap=4,
-        ok=4,
-        not_ok=not_ok,
-        exit_code=0,
-    )
+    return made_run(mode, [wall_seconds], not_ok=not_ok)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +38,10 @@ def test_a_speedup_is_over_a_sequential_run_that_did_the_same_work_or_unknown(
 
     assert [each.speedup for each in compared] == speedups
     assert [each.mode for each in compared] == [each.mode for each in runs]
+
+
+def test_a_speedup_is_between_medians() -> None:
+    sequential = made_run("sequential", [7, 8, 90])
+    threads = made_run("threads", [1, 2, 30])
+
+    assert [each.speedup for each in with_speedups([sequential, threads])] == [1, 4]

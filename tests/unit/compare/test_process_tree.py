@@ -6,13 +6,12 @@ import sys
 import threading
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
 from fleetrun.compare.process_tree import ProcessTree, Watch
 from fleetrun.runs import Peaks
 
-pytest.importorskip("psutil", reason="psutil comes with the extra report")
+psutil = pytest.importorskip("psutil", reason="psutil comes with the extra report")
 
 PARENT = (
     "import subprocess, sys\n"

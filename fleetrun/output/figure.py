@@ -76,6 +76,7 @@ def bars(
     series: dict[str, list[float | None]],
     *,
     label: str,
+    form: str = "{:.3g}",
     log: bool = False,
     show_names: bool = True,
 ) -> None:
@@ -86,6 +87,7 @@ def bars(
         names: from top to bottom.
         series: for each one its values, in the order of the names.
         label: what the values are, with their unit.
+        form: how a value is written at the end of its bar.
         log: whether the scale is logarithmic.
         show_names: whether the names stand beside the bars.
     """
@@ -93,19 +95,22 @@ def bars(
     for number, (called, values) in enumerate(series.items()):
         places = [place + (number - (len(series) - 1) / 2) * high for place in range(len(names))]
         there = [(place, value) for place, value in zip(places, values, strict=True) if value]
-        panel.barh(
+        drawn_bars = panel.barh(
             [place for place, _ in there],
             [value for _, value in there],
             height=high,
             color=COLOURS[number],
             label=called,
         )
+        panel.bar_label(drawn_bars, fmt=form, padding=2, fontsize=7)
+    panel.margins(x=0.12)
     panel.set_yticks(range(len(names)), names if show_names else [""] * len(names))
     panel.set_ylim(len(names) - 0.5, -0.5)
     panel.tick_params(axis="y", length=0)
     if log:
         panel.set_xscale("log")
         panel.minorticks_off()
+        panel.xaxis.set_major_formatter("{x:g}")
     panel.set_xlabel(label)
     panel.grid(visible=True, axis="x", color=PALE, linewidth=0.6)
 

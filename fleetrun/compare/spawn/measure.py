@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+from fleetrun.compare.program import Program
 from fleetrun.compare.spawn.explain import explain
+from fleetrun.errors import FleetrunError
 from fleetrun.findings.spawn import SpawnFindings, WorkerCost
 
 KINDS = ("thread", "greenlet", "fork", "forkserver", "spawn")
@@ -21,7 +20,6 @@ _LIGHT_FOR_ONE = 20
 """Threads and greenlets that are made for one process: they cost so little that few say nothing."""
 _TRIPS = 500
 _MOST_KEPT = 8
-_WITHIN_S = 300.0
 _BENCH = Path(__file__).with_name("bench.py")
 
 
@@ -46,19 +44,8 @@ def _cost(kind: str, *, paramiko: bool, repeat: int) -> WorkerCost:
     if kind in _LIGHT:
         made, kept = made * _LIGHT_FOR_ONE, kept * _LIGHT_FOR_ONE
     loaded = "paramiko" if paramiko else "empty"
-    program = [sys.executable, "-P", str(_BENCH), kind, loaded, str(made), str(kept), str(_TRIPS)]
-    with subprocess.Popen(
-        program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as bench:
+    with Program(_BENCH, kind, loaded, made, kept, _TRIPS) as bench:
         try:
-            said, complaint = bench.communicate(timeout=_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            bench.kill()
-            return WorkerCost(kind=kind, paramiko=paramiko, problem=f"not done in {_WITHIN_S:g} s")
-        except BaseException:
-            bench.kill()
-            raise
-    if bench.returncode != 0:
-        words = complaint.decode(errors="replace").strip().splitlines()
-        return WorkerCost(kind=kind, paramiko=paramiko, problem=(words or ["it failed"])[-1])
-    return WorkerCost(kind=kind, paramiko=paramiko, **json.loads(said))
+            return WorkerCost(kind=kind, paramiko=paramiko, **bench.answer())
+        except FleetrunError as error:
+            return WorkerCost(kind=kind, paramiko=paramiko, problem=str(error))

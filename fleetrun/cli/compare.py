@@ -31,11 +31,11 @@ class Comparing(WordsCommand):
     It knows its experiments as a group knows its commands, but runs without one too.
     """
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, PLR6301 (as click's groups)
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (as click's groups)
         """Return the names of the experiments."""
         return list(_EXPERIMENTS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, PLR6301 (likewise)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (likewise)
         """Import an experiment; None when there is none of that name."""
         if cmd_name not in _EXPERIMENTS:
             return None

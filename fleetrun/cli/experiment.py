@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from fleetrun.cli.options import gathered
+from fleetrun.cli.notes import note
+from fleetrun.cli.options import FleetOptions, gathered
 from fleetrun.output import Writer
 from fleetrun.output.experiments.document import write_findings_json
 from fleetrun.output.figure import check_drawable
@@ -79,3 +80,15 @@ def show(
         write_table(findings, out)
     if options.figure is not None:
         draw(findings, options.figure)
+
+
+def with_practice_hosts(options: FleetOptions, count: int) -> FleetOptions:
+    """Return the options, with that many practice hosts where they name no hosts at all.
+
+    An experiment is not run on whatever hosts.yaml happens to lie in the current folder.
+    """
+    named = (options.inventory, options.hosts, options.limit, options.where, options.pick)
+    if options.lab is not None or any(named):
+        return options
+    note(f"no hosts were given: {count} practice hosts on this machine")
+    return replace(options, lab=count)

@@ -27,7 +27,7 @@ class WordsCommand(Command):
         except (click.NoSuchOption, click.BadOptionUsage) as error:
             message = f"{error.format_message()} If it belongs to the command, {_ADVICE}."
             raise click.UsageError(message, ctx) from error
-        if not ctx.resilient_parsing:
+        if ctx.params.get("words") and not ctx.resilient_parsing:
             _check_together(given, list(ctx.params["words"]), ctx)
         return rest
 

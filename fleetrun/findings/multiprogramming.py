@@ -1,4 +1,4 @@
-"""More tasks than processors: who computed where and when, and what became of a counter. Layer 1."""
+"""More tasks than processors: who computed where and when, and what a counter counted. Layer 1."""
 
 from __future__ import annotations
 

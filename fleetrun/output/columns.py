@@ -26,7 +26,7 @@ _WIDE = 250
 class Column(Generic[Row]):
     """One column: its title, what it shows of a row, and whether that is text.
 
-    Text stands at the left, numbers at the right. A `\\n` in the title breaks it on a terminal.
+    Text stands at the left, numbers at the right.
     """
 
     title: str
@@ -47,7 +47,7 @@ def known(value: float | None, form: str, *, scale: float = 1.0) -> str:
 
 
 def _plain(columns: Sequence[Column[Row]], rows: Sequence[Row]) -> str:
-    titles = [column.title.replace("\n", " ") for column in columns]
+    titles = [column.title for column in columns]
     cells = [titles, *([column.cell(row) for column in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "".join(f"{_line(columns, line, widths)}\n" for line in cells)

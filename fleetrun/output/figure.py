@@ -11,11 +11,12 @@ import contextlib
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fleetrun.errors import DependencyError
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -25,7 +26,7 @@ COLOURS = ("#2c6fbb", "#d9822b", "#3a9d5d", "#b8405e", "#7b5ea7", "#4d9fa8", "#8
 PALE = "#d8dce2"
 """For what is there but is not the point: waiting, a frame."""
 
-_STYLE = {
+_STYLE: Any = {
     "font.family": ["DejaVu Sans", "sans-serif"],
     "font.size": 9,
     "axes.spines.top": False,
@@ -94,7 +95,11 @@ def bars(
     high = 0.8 / len(series)
     for number, (called, values) in enumerate(series.items()):
         places = [place + (number - (len(series) - 1) / 2) * high for place in range(len(names))]
-        there = [(place, value) for place, value in zip(places, values, strict=True) if value]
+        there = [
+            (place, value)
+            for place, value in zip(places, values, strict=True)
+            if value is not None and (value > 0 or not log)
+        ]
         drawn_bars = panel.barh(
             [place for place, _ in there],
             [value for _, value in there],
@@ -115,6 +120,15 @@ def bars(
     panel.grid(visible=True, axis="x", color=PALE, linewidth=0.6)
 
 
-def legend(panel: Axes, *, columns: int = 1, place: str = "best") -> None:
-    """Explain the series of a panel in it."""
-    panel.legend(ncols=columns, loc=place, frameon=True, framealpha=0.9, edgecolor=PALE, fontsize=8)
+def legend(panel: Axes, handles: list[Artist] | None = None, *, columns: int = 4) -> None:
+    """Explain the series of a panel, or what is handed in, beside the title of the figure."""
+    figure = panel.get_figure(root=True)
+    assert figure is not None  # noqa: S101 (a panel is part of one)
+    shown = panel.get_legend_handles_labels()[0] if handles is None else handles
+    figure.legend(
+        handles=shown,
+        ncols=min(len(shown), columns),
+        loc="outside upper right",
+        frameon=False,
+        fontsize=8,
+    )

@@ -210,9 +210,7 @@ def main(kind: str, paramiko: str, *counts: str) -> None:
     import json  # noqa: PLC0415 (not for the workers)
 
     made, kept, trips = map(int, counts)
-    figures = bench(
-        maker(kind, paramiko=paramiko == "paramiko"), made=made, kept=kept, trips=trips
-    )
+    figures = bench(maker(kind, paramiko=paramiko == "paramiko"), made=made, kept=kept, trips=trips)
     print(json.dumps(figures))  # noqa: T201 (stdout is the parent's pipe)
 
 

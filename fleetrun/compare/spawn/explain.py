@@ -83,7 +83,9 @@ def _memory(costs: Sequence[WorkerCost]) -> Iterator[str]:
     """Yield what each kind adds once paramiko is loaded, which is what a fleet's workers need."""
     added = {cost.kind: cost.pss_bytes for cost in costs if cost.paramiko}
     known = [f"a {kind} {size(pss)}" for kind in ("thread", "greenlet") if (pss := added.get(kind))]
-    known += [f"a process {_NAMES[kind]} {size(pss)}" for kind in _PROCESSES if (pss := added.get(kind))]
+    known += [
+        f"a process {_NAMES[kind]} {size(pss)}" for kind in _PROCESSES if (pss := added.get(kind))
+    ]
     if known:
         yield f"Of memory, with paramiko, {listed(known)}."
 

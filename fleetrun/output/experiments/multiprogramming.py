@@ -20,10 +20,11 @@ from fleetrun.findings.multiprogramming import (
 )
 from fleetrun.output.columns import UNKNOWN, Column, write_columns
 from fleetrun.output.experiments.document import write_sentences
-from fleetrun.output.figure import COLOURS, PALE, drawn
+from fleetrun.output.figure import COLOURS, PALE, drawn, legend
 from fleetrun.output.writer import Writer
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 _RUNS: tuple[Column[TaskRun], ...] = (
@@ -44,7 +45,6 @@ _COUNTERS: tuple[Column[CounterRun], ...] = (
     Column(title="added", cell=lambda run: str(run.expected)),
     Column(title="counted", cell=lambda run: str(run.counted)),
 )
-_KEYS_A_ROW = 4
 _COLUMNS = 72
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ON_SOME = "#"
@@ -153,9 +153,11 @@ def _explain_colours(panel: Axes, findings: MultiprogrammingFindings) -> None:
     spans = [span for run in findings.runs for task in run.tasks for span in task]
     processors = sorted({span.processor for span in spans if span.processor is not None})
     named = {f"computing on processor {number}": number for number in processors[: len(COLOURS)]}
-    keys = [Patch(color=COLOURS[number % len(COLOURS)], label=name) for name, number in named.items()]
-    keys += [Patch(color=PALE, label="ready, held up"), Patch(color=_WAITING_COLOUR, label="waiting")]
-    columns = min(len(keys), _KEYS_A_ROW)
-    figure = panel.get_figure(root=True)
-    assert figure is not None  # noqa: S101 (a panel is part of one)
-    figure.legend(handles=keys, ncols=columns, loc="outside upper right", frameon=False, fontsize=8)
+    keys: list[Artist] = [
+        Patch(color=COLOURS[number % len(COLOURS)], label=name) for name, number in named.items()
+    ]
+    keys += [
+        Patch(color=PALE, label="ready, held up"),
+        Patch(color=_WAITING_COLOUR, label="waiting"),
+    ]
+    legend(panel, keys)

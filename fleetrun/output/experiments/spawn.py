@@ -46,7 +46,7 @@ def draw(findings: SpawnFindings, path: Path) -> None:
         bars(memory, names, added, label="memory each, MB (log scale)", log=True, show_names=False)
         trips = _series(findings, names, "round_trip_seconds", 1e6)
         bars(job, names, trips, label="a job and back, µs", show_names=False)
-        legend(time, place="upper right")
+        legend(time)
 
 
 def _series(

@@ -27,7 +27,7 @@ def times(ratio: float) -> str:
 
 
 def figure(value: float) -> str:
-    """Return the number with two digits that count, or as a whole number: `0.35`, `3.5`, `1,234`."""
+    """Return the number with two digits that count, or as a whole one: `0.35`, `3.5`, `1,234`."""
     if value >= _COUNTED:
         return f"{value:,.0f}"
     return f"{value:.0f}" if value >= _MANY else f"{value:.2g}"

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#2c6fbb", "#d9822b", "#3a9d5d", "#b8405e", "#7b5ea7", "#4d9fa8", "#8a6d3b", "#5f6670")
+COLOURS = (
+    "#2c6fbb",
+    "#d9822b",
+    "#3a9d5d",
+    "#b8405e",
+    "#7b5ea7",
+    "#4d9fa8",
+    "#8a6d3b",
+    "#5f6670",
+    "#111111",
+)
 """One for each series, in its order; told apart also in shades of grey."""
 
 PALE = "#d8dce2"

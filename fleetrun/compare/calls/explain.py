@@ -47,8 +47,8 @@ def _polling(found: dict[str, CallRun]) -> Iterator[str]:
     busy = found[_BUSY]
     others = [run for name, run in found.items() if name.startswith(_POLL) and run is not busy]
     told = [
-        f"{run.looks:,} looks and {duration(run.cpu_seconds)} for {run.style.removeprefix('poll ')} "
-        f"(known up to {duration(run.delay_max_seconds)} late)"
+        f"{run.looks:,} looks and {duration(run.cpu_seconds)} for "
+        f"{run.style.removeprefix('poll ')} (known up to {duration(run.delay_max_seconds)} late)"
         for run in others
     ]
     yield (
@@ -58,8 +58,8 @@ def _polling(found: dict[str, CallRun]) -> Iterator[str]:
     quickest = min(run.wall_seconds for run in others)
     if busy.wall_seconds > _SLOWER * quickest:
         yield (
-            f"Looking without a pause slowed the work itself, {duration(busy.wall_seconds)} instead "
-            f"of {duration(quickest)}: the threads that do it wait for the interpreter's lock."
+            f"Looking without a pause slowed the work itself, {duration(busy.wall_seconds)} "
+            f"instead of {duration(quickest)}: the threads that do it wait for the interpreter's lock."
         )
 
 

@@ -33,7 +33,7 @@ def work(loops: int) -> int:
 
 
 def processor_teller() -> Callable[[], int | None]:
-    """Return what tells on which processor the calling thread runs; it tells None where none can."""
+    """Return what tells on which processor the calling thread runs; None where that is unknown."""
     try:
         tell: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
         tell()
@@ -63,7 +63,7 @@ class Task:
         self._at_s = self._cpu_s = 0.0
 
     def run(self) -> None:
-        """Wait, compute, wait, compute …"""
+        """Wait, compute, wait, compute, and so on."""
         cpu_s = self._cpu_s = time.thread_time()
         self._at_s = time.monotonic()
         before = _switches()

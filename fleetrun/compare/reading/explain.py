@@ -67,7 +67,7 @@ def _told(most: dict[str, ReadRun]) -> Iterator[str]:
         for name in names
     ]
     if told:
-        yield f"Asking the kernel which are ready took, in calls and processor time, {listed(told)}."
+        yield f"Asking the kernel which are ready took, in calls and in time, {listed(told)}."
 
 
 def _growth(fewest: dict[str, ReadRun], most: dict[str, ReadRun]) -> Iterator[str]:
@@ -113,6 +113,6 @@ def _sessions(runs: Sequence[ReadRun], streams: Sequence[ReadRun]) -> Iterator[s
         yield (
             f"The {session.count} SSH sessions, read with {session.model}, took "
             f"{session.system_calls} calls and {duration(session.cpu_seconds)}, as many streams "
-            f"{stream.system_calls} and {duration(stream.cpu_seconds)}: the difference in processor "
-            "time is the decryption, the same in every model."
+            f"{stream.system_calls} and {duration(stream.cpu_seconds)}: the rest is the decoding "
+            "of SSH, which is to be done in every model."
         )

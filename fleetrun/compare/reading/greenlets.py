@@ -1,4 +1,4 @@
-"""The streams, read by greenlets: a program of its own, since gevent stays out of fleetrun's process.
+"""The streams, read by greenlets: a program of its own, that gevent stays out of fleetrun's.
 
     python greenlets.py PORT COUNT
 

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Self
 
 from fleetrun.compare.reading.schedule import shell_script
 from fleetrun.errors import UsageError
@@ -122,7 +123,7 @@ class Sessions:
         self._cancel = Cancel()
         self._open: list[tuple[Transport, Wire, socket.socket]] = []
 
-    def __enter__(self) -> Sessions:
+    def __enter__(self) -> Self:
         try:
             for host in self._hosts:
                 self._log_in(host)

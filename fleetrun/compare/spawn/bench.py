@@ -9,6 +9,7 @@ A spawned process imports this file anew, so it imports little itself: an empty 
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import sys
 import time
@@ -115,7 +116,7 @@ class ProcessWorker:
 def serve(pipe: Connection, paramiko: bool) -> None:  # noqa: FBT001 (a process's argument)
     """Be a worker process: say a first word, then send back whatever comes, until None does."""
     if paramiko:
-        import paramiko as _  # noqa: PLC0415, F401 (what is measured)
+        importlib.import_module("paramiko")
     pipe.send(0)
     while (job := pipe.recv()) is not None:
         pipe.send(job)
@@ -128,7 +129,7 @@ def maker(kind: str, *, paramiko: bool) -> Callable[[], Worker]:
     is told to import it first, as those who use one do. A spawned process imports it itself.
     """
     if paramiko and kind not in {"spawn", "forkserver"}:
-        import paramiko as _  # noqa: PLC0415, F401 (what is measured)
+        importlib.import_module("paramiko")
     match kind:
         case "thread":
             return ThreadWorker

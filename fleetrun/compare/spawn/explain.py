@@ -76,7 +76,8 @@ def _life(costs: Sequence[WorkerCost], kind: str, *, paramiko: bool) -> float:
 def _greenlet(costs: Sequence[WorkerCost]) -> Iterator[str]:
     lives = {cost.kind: cost.life_seconds for cost in costs if not cost.paramiko}
     if (thread_s := lives.get("thread")) and (greenlet_s := lives.get("greenlet")):
-        yield f"A greenlet's takes {duration(greenlet_s)}, {times(greenlet_s / thread_s)} a thread's."
+        ratio = times(greenlet_s / thread_s)
+        yield f"A greenlet's life takes {duration(greenlet_s)}, {ratio} a thread's."
 
 
 def _memory(costs: Sequence[WorkerCost]) -> Iterator[str]:

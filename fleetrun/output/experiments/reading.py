@@ -120,10 +120,9 @@ def _plot(panel: Axes, shown: _Panel, runs: list[ReadRun], *, colour: str, mark:
 def _dress(panel: Axes, shown: _Panel, counts: list[int]) -> None:
     panel.set_xscale("log")
     if shown.log:
-        panel.set_yscale("symlog", linthresh=1)
+        panel.set_yscale("symlog", linthresh=1)  # zero has a place on it
         panel.yaxis.set_major_formatter("{x:g}")
-    else:
-        panel.set_ylim(bottom=0)
+    panel.set_ylim(bottom=0)
     panel.set_xticks(counts, [str(count) for count in counts])
     panel.minorticks_off()
     panel.set_xlabel("streams (hollow marks: SSH sessions)")

@@ -59,7 +59,8 @@ def _polling(found: dict[str, CallRun]) -> Iterator[str]:
     if busy.wall_seconds > _SLOWER * quickest:
         yield (
             f"Looking without a pause slowed the work itself, {duration(busy.wall_seconds)} "
-            f"instead of {duration(quickest)}: the threads that do it wait for the interpreter's lock."
+            f"instead of {duration(quickest)}: the threads that do it wait for the interpreter's "
+            "lock."
         )
 
 

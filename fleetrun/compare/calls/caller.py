@@ -23,6 +23,7 @@ class Caller:
         looks: how often it looked.
         results: what it knows, in the order in which it came to know.
         delays_s: for each result, the seconds from the host's end until then.
+        known_at_s: when it came to know the last one, on the monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class Caller:
         self.looks = 0
         self.results: list[Result] = []
         self.delays_s: list[float] = []
+        self.known_at_s = 0.0
         self._due_s = time.monotonic() + TICK_S
         self._switches = voluntary_switches()
         self._cpu_s = time.thread_time()
@@ -46,7 +48,7 @@ class Caller:
 
     def knows(self, result: Result) -> None:
         """Note that the result is known now."""
-        now_s = time.monotonic()
+        self.known_at_s = now_s = time.monotonic()
         if result.started_at_s is not None:
             self.delays_s.append(max(0.0, now_s - result.started_at_s - result.seconds))
         self.results.append(result)

@@ -62,7 +62,7 @@ def _run(name: str, style: Style, mode: Mode, work: Work) -> CallRun:
     caller = Caller()
     began_s = time.monotonic()
     style(caller, work)
-    wall_seconds = time.monotonic() - began_s
+    wall_seconds = caller.known_at_s - began_s
     report = Report(results=tuple(caller.results), wall_seconds=wall_seconds)
     return CallRun(
         style=name,

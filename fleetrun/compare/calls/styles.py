@@ -6,6 +6,9 @@ asynchronous    wait                 called at once, waited for together
                 as_completed         told by waking up
                 callbacks            told by being called
                 aexec, astream       told by the event loop
+
+The fleets are closed and not entered: an entered one keeps its sessions open for the next call, and
+here there is none.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import Future, as_completed, wait
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -49,7 +52,7 @@ def one_by_one(caller: Caller, work: Work) -> None:
     width as all others: however wide it is, one host at a time is all it gets.
     """
     for host in work.hosts:
-        with work.fleet([host]) as fleet:
+        with closing(work.fleet([host])) as fleet:
             with caller.held():
                 (future,) = fleet.submit(work.command).values()
                 result = future.result()
@@ -58,7 +61,7 @@ def one_by_one(caller: Caller, work: Work) -> None:
 
 def whole(caller: Caller, work: Work) -> None:
     """Call `Fleet.exec`, which returns when the last host has ended."""
-    with work.fleet(work.hosts) as fleet:
+    with closing(work.fleet(work.hosts)) as fleet:
         with caller.held():
             report = fleet.exec(work.command)
         for result in report:
@@ -67,7 +70,7 @@ def whole(caller: Caller, work: Work) -> None:
 
 def all_then_wait(caller: Caller, work: Work) -> None:
     """Submit all, and wait for all."""
-    with work.fleet(work.hosts) as fleet:
+    with closing(work.fleet(work.hosts)) as fleet:
         with caller.held():
             done, _ = wait(fleet.submit(work.command).values())
         for future in done:
@@ -76,7 +79,7 @@ def all_then_wait(caller: Caller, work: Work) -> None:
 
 def polling(interval_s: float, caller: Caller, work: Work) -> None:
     """Submit all, go about own work, and look every interval_s seconds which are done."""
-    with work.fleet(work.hosts) as fleet:
+    with closing(work.fleet(work.hosts)) as fleet:
         with caller.held():
             waiting = list(fleet.submit(work.command).values())
         while waiting:
@@ -91,7 +94,7 @@ def polling(interval_s: float, caller: Caller, work: Work) -> None:
 
 def notified(caller: Caller, work: Work) -> None:
     """Submit all, and be woken for each that is done."""
-    with work.fleet(work.hosts) as fleet:
+    with closing(work.fleet(work.hosts)) as fleet:
         with caller.held():
             done = as_completed(fleet.submit(work.command).values())
             future = next(done, None)
@@ -110,7 +113,7 @@ def called_back(caller: Caller, work: Work) -> None:
         if len(caller.results) == len(work.hosts):
             all_known.set()
 
-    with work.fleet(work.hosts) as fleet:
+    with closing(work.fleet(work.hosts)) as fleet:
         with caller.held():
             for future in fleet.submit(work.command).values():
                 future.add_done_callback(on_done)
@@ -124,7 +127,7 @@ def awaited(caller: Caller, work: Work) -> None:
         for result in await fleet.aexec(work.command):
             caller.knows(result)
 
-    with work.fleet(work.hosts) as fleet:
+    with closing(work.fleet(work.hosts)) as fleet:
         _beside_ticks(caller, call(fleet))
 
 
@@ -138,7 +141,7 @@ def streamed(caller: Caller, work: Work) -> None:
             async for result in results:
                 caller.knows(result)
 
-    with work.fleet(work.hosts) as fleet:
+    with closing(work.fleet(work.hosts)) as fleet:
         _beside_ticks(caller, call(fleet))
 
 

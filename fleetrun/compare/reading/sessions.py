@@ -8,19 +8,19 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from fleetrun.compare.reading.schedule import shell_script
-from fleetrun.errors import UsageError
+from fleetrun.errors import SessionError, UsageError
 from fleetrun.hosts import Host
 from fleetrun.session import Cancel
 from fleetrun.ssh.connect import log_in_to
-from fleetrun.ssh.session import SshSession
 from fleetrun.ssh.transport import Transport
 from fleetrun.ssh.wire import Deadline, Wire
 
 _WITHIN_S = 60.0
+_GOODBYE_S = 1.0
 
 
 class FedLink:
@@ -134,7 +134,10 @@ class Sessions:
 
     def __exit__(self, *exc: object) -> None:
         for transport, wire, _ in self._open:
-            SshSession(transport, wire, lambda _phase: None).close()
+            wire.deadline = Deadline.after(_GOODBYE_S, "no goodbye")
+            with suppress(SessionError, OSError):
+                transport.say_goodbye()
+            transport.close()
         self._cancel.close()
 
     @contextmanager

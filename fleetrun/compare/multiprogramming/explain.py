@@ -36,25 +36,28 @@ def _one(runs: Sequence[TaskRun]) -> Iterator[str]:
 
 
 def _several(runs: Sequence[TaskRun]) -> Iterator[str]:
+    """Yield what more processors add, if they were to be had."""
     processes = _found(runs, "processes")
     first, last = processes[0], processes[-1]
     if first.processors == last.processors:
         return
-    faster = times(first.wall_seconds / last.wall_seconds)
-    yield (
-        f"On {last.processors} processors they take {duration(last.wall_seconds)}, {faster} as "
-        f"fast again, with {last.cores_busy:.2f} processors busy: "
-        + (
-            "the computing overlaps too, which is parallel."
-            if last.cores_busy >= _PARALLEL
-            else "the computing hardly overlapped, so something else had the processors."
+    if last.cores_busy < _PARALLEL:
+        yield (
+            f"On {last.processors} processors, {last.cores_busy:.2f} were busy with them: the "
+            "computing hardly overlapped, so something else had the processors; try again later."
         )
+        return
+    yield (
+        f"On {last.processors} processors they take {duration(last.wall_seconds)}, "
+        f"{times(first.wall_seconds / last.wall_seconds)} as fast as on one, with "
+        f"{last.cores_busy:.2f} busy: the computing overlaps too, which is parallel."
     )
 
 
 def _threads(runs: Sequence[TaskRun]) -> Iterator[str]:
+    """Yield whether threads compute at once; nothing where not even processes could."""
     threads = _found(runs, "threads")
-    if len(threads) < 2:  # noqa: PLR2004 (on one processor, and on all)
+    if len(threads) < 2 or _found(runs, "processes")[-1].cores_busy < _PARALLEL:  # noqa: PLR2004 (on one, on all)
         return
     one, last = threads[0], threads[-1]
     yield (

@@ -13,7 +13,6 @@ from fleetrun.compare.program import Program
 from fleetrun.compare.reading.calls import SystemCalls
 from fleetrun.compare.reading.explain import explain
 from fleetrun.compare.reading.models import MODELS, Model, Unavailable
-from fleetrun.compare.reading.sessions import Sessions
 from fleetrun.compare.reading.sources import Source, connected_streams
 from fleetrun.compare.switches import voluntary_switches
 from fleetrun.errors import UsageError
@@ -48,6 +47,8 @@ def measure_reading(hosts: Sequence[Host], sizes: Sequence[int], *, tell: Tell) 
 
 
 def _of_sessions(hosts: Sequence[Host], tell: Tell) -> Iterator[ReadRun]:
+    from fleetrun.compare.reading.sessions import Sessions  # noqa: PLC0415 (SSH is slow)
+
     tell(f"{len(hosts)} sessions are opened")
     with Sessions(hosts) as sessions:
         for name, model in MODELS.items():

@@ -117,15 +117,25 @@ def test_parallel_is_what_kept_more_than_one_processor_busy(cpu_s: float, says: 
 
 
 @pytest.mark.parametrize(
-    ("cpu_s", "says"),
-    [(2.0, "the interpreter's lock (the GIL)"), (3.9, "here threads compute in parallel")],
-    ids=["GIL", "free-threaded"],
+    ("cpu_s", "processes_cpu_s", "says", "said"),
+    [
+        (2.0, 1.9, "the interpreter's lock (the GIL)", True),
+        (3.9, 1.9, "here threads compute in parallel", True),
+        (2.0, 1.0, "Threads", False),
+    ],
+    ids=["GIL", "free-threaded", "disturbed"],
 )
-def test_threads_are_said_to_take_turns_only_when_they_do(cpu_s: float, says: str) -> None:
+def test_threads_are_judged_only_where_processes_compute_at_once(
+    cpu_s: float,
+    processes_cpu_s: float,
+    says: str,
+    said: bool,  # noqa: FBT001 (a table's column)
+) -> None:
     runs = [
         task_run("processes", 1, 2.0, 2.0),
+        task_run("processes", 2, 1.0, processes_cpu_s),
         task_run("threads", 1, 2.0, 2.0),
         task_run("threads", 2, 2.0, cpu_s),
     ]
 
-    assert says in explain(runs, [])
+    assert (says in explain(runs, [])) is said

@@ -76,12 +76,13 @@ def _switches(runs: Sequence[TaskRun]) -> Iterator[str]:
     processes = _found(runs, "processes")
     if not processes or not processes[-1].gave_up:
         return
-    told = [
-        f"{run.gave_up} times at a wait and {run.pushed_off} times because its slice was used up "
-        f"on {run.processors}"
-        for run in (processes[0], processes[-1])[: len(processes)]
-    ]
-    yield f"A process left its processor {listed(told)}."
+    first, *others = processes
+    yield (
+        f"On {first.processors}, a process gave its processor up {first.gave_up} times at a wait, "
+        f"and was pushed off it {first.pushed_off} times at the end of its slice"
+        + "".join(f"; on {run.processors}, {run.gave_up} and {run.pushed_off}" for run in others)
+        + "."
+    )
     if moved := processes[-1].moved:
         yield f"On {processes[-1].processors}, tasks came back on another processor {moved} times."
 

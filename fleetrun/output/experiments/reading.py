@@ -113,6 +113,7 @@ def _plot(panel: Axes, shown: _Panel, runs: list[ReadRun], *, colour: str, mark:
                 markersize=5,
                 linestyle=line,
                 linewidth=1.4,
+                clip_on=False,
                 label=runs[0].model if source == "streams" else None,
             )
 

@@ -113,7 +113,8 @@ def test_parallel_is_what_kept_more_than_one_processor_busy(cpu_s: float, says: 
 
     assert "2 times as fast: up to 5 wait at once" in text
     assert says in text
-    assert "24 times at a wait and 7 times because its slice was used up on 1" in text
+    assert "24 times at a wait, and was pushed off it 7 times at the end of its slice" in text
+    assert "; on 2, 24 and 7." in text
 
 
 @pytest.mark.parametrize(

@@ -43,4 +43,4 @@ def test_without_hosts_there_are_practice_hosts_that_take_their_time() -> None:
     assert {run["ok"] for run in document["runs"]} == {8}
     overlaps = {run["style"]: run["peak_overlap"] for run in document["runs"]}
     assert overlaps.pop("one by one") == 1
-    assert set(overlaps.values()) == {8}
+    assert min(overlaps.values()) > 1

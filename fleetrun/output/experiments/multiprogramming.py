@@ -122,12 +122,11 @@ def _fill(panel: Axes, run: TaskRun) -> None:
         f"{_title(run)}: {run.wall_seconds:.2f} s, {run.cores_busy:.2f} processors busy", loc="left"
     )
     for number, task in enumerate(run.tasks, start=1):
-        for span in task:
-            high = 0.12 if span.state is State.WAITING else 0.7
-            place = (number - high / 2, high)
-            panel.broken_barh(
-                [(span.begin_s, span.end_s - span.begin_s)], place, facecolors=_colour(span)
-            )
+        for colour in sorted(set(map(_colour, task))):
+            spans = [(each.begin_s, each.end_s - each.begin_s) for each in task
+                     if _colour(each) == colour]  # fmt: skip
+            high = 0.12 if colour == _WAITING_COLOUR else 0.7
+            panel.broken_barh(spans, (number - high / 2, high), facecolors=colour)
     panel.set_ylim(len(run.tasks) + 0.6, 0.4)
     panel.set_yticks(range(1, len(run.tasks) + 1))
     panel.tick_params(axis="y", length=0, labelsize=7)

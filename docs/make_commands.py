@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from fleetrun.cli.app import PROGRAM, app
+from fleetrun.cli.compare import Comparing
 
 PAGE = Path(__file__).parent / "reference" / "commands.md"
 
@@ -41,6 +42,7 @@ def commands(
     context = context or click.Context(command, info_name=PROGRAM)
     if not isinstance(command, click.Group):
         yield context.command_path, command, context
+    if not isinstance(command, click.Group | Comparing):
         return
     for name in command.list_commands(context):
         inner = command.get_command(context, name)

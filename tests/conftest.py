@@ -90,6 +90,15 @@ def _one_resource_tracker() -> None:
     resource_tracker.ensure_running()
 
 
+@pytest.fixture(scope="session")
+def open_fonts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have matplotlib open its fonts, which it does once and keeps; for tests that draw."""
+    from fleetrun.output.figure import drawn  # noqa: PLC0415 (for those alone)
+
+    with drawn(tmp_path_factory.mktemp("fonts") / "a.svg", title="a", inches=(1, 1)) as (panel,):
+        panel.set_title("bold")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_ssh_config() -> Iterator[None]:
     """Keep what the developer's own ssh_config says out of the tests."""

@@ -22,6 +22,15 @@ from pages import DOCS, PAGES, README, ROOT, Reader, blocks, script
 import fleetrun
 from fleetrun import Fleet, Host, Inventory, Outcome, Phase, Report, Result
 from fleetrun.cli.app import app
+from fleetrun.findings.calls import CallFindings, CallRun
+from fleetrun.findings.multiprogramming import (
+    CounterRun,
+    MultiprogrammingFindings,
+    Span,
+    TaskRun,
+)
+from fleetrun.findings.reading import ReadFindings, ReadRun
+from fleetrun.findings.spawn import SpawnFindings, WorkerCost
 from fleetrun.inventory import Overrides
 from fleetrun.inventory.known import KNOWN
 from fleetrun.operations import Exec, Get, Put
@@ -74,6 +83,22 @@ WORDS = {
         *result_as_json(Result(host="h", outcome=Outcome.OK)),
         *run_as_json(made_run("threads", [1.0])),
         *machine_as_json(IDLE),
+        *(
+            field.name
+            for record in (
+                CallFindings,
+                CallRun,
+                ReadFindings,
+                ReadRun,
+                SpawnFindings,
+                WorkerCost,
+                MultiprogrammingFindings,
+                TaskRun,
+                Span,
+                CounterRun,
+            )
+            for field in dataclasses.fields(record)
+        ),
     ],
     "library.md": [
         *(name for name in fleetrun.__all__ if not name.startswith("__")),

@@ -199,6 +199,16 @@ class Wire:
                 return
         self.torn = was_torn
 
+    def carry_on_with(self, link: Link) -> Link:
+        """Be strung on another link from now on, and return the one before.
+
+        For a caller who reads the socket in a way of its own and feeds the wire what has come; the
+        link must not block. Whatever was taken to be sent goes out on the old one first.
+        """
+        self.flush()
+        before, self._sock = self._sock, link
+        return before
+
     def await_packet(self) -> None:
         """Wait, between packets, for the first byte of the next one.
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-SLOW = {"paramiko", "gevent", "rich", "asyncssh", "yaml", "asyncio", "cryptography"}
+SLOW = {"paramiko", "gevent", "rich", "asyncssh", "yaml", "asyncio", "cryptography", "matplotlib"}
 
 
 def imported_by(*arguments: str) -> set[str]:
@@ -23,7 +23,16 @@ def imported_by(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("--version",), ("exec", "--help"), ("completion", "fish")],
+    [
+        ("--help",),
+        ("--version",),
+        ("exec", "--help"),
+        ("completion", "fish"),
+        ("compare", "calls", "--help"),
+        ("compare", "io", "--help"),
+        ("compare", "spawn", "--help"),
+        ("compare", "multiprogramming", "--help"),
+    ],
     ids=" ".join,
 )
 def test_nothing_slow_is_imported_before_it_is_needed(arguments: tuple[str, ...]) -> None:

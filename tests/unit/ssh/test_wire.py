@@ -81,6 +81,23 @@ def test_bytes_that_are_given_back_are_read_next() -> None:
         assert wire.recv(4) + wire.recv(4) == b"restmore"
 
 
+def test_a_wire_that_carries_on_with_another_link_reads_and_sends_there() -> None:
+    with cancellable_wire() as (wire, before, _), contextlib.ExitStack() as opened:
+        ours, after = map(opened.enter_context, socket.socketpair())
+        wire.send(b"unsent")
+        ours.setblocking(False)
+
+        given_back = wire.carry_on_with(ours)
+
+        opened.callback(wire.carry_on_with, given_back)
+        assert before.recv(9) == b"unsent"
+        after.sendall(b"read here")
+        assert wire.recv(9) == b"read here"
+        wire.send(b"sent here")
+        wire.flush()
+        assert after.recv(9) == b"sent here"
+
+
 def test_what_has_come_is_read_before_a_broken_connection_is_told() -> None:
     with wire_to_a_socket() as (wire, other):
         other.sendall(b"go away")

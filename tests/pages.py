@@ -7,6 +7,8 @@ A comment before a block says what it is; the reader does what the comment says:
     <!-- runnable: exit 4 -->        type it; it ends with 4
     <!-- runnable: background -->    type it in another terminal, and press Ctrl-C there at the end
     <!-- output -->                  what the block before it printed, in any order
+    <!-- output of one run -->       what it printed once, whole: now it has the same tables, with
+                                     other figures in them (docs/make_course.py writes these)
 """
 
 from __future__ import annotations
@@ -41,6 +43,10 @@ _LEFT_OUT = "…"
 _SETTINGS = {"FLEETRUN_INVENTORY", "ANSIBLE_INVENTORY", "CLICOLOR_FORCE", "SSH_AUTH_SOCK"}
 _PATIENCE_S = 120.0
 _BACKGROUND = "runnable: background"
+OF_ONE_RUN = "output of one run"
+_NUMBER = re.compile(r"\d+")
+_CELLS = re.compile(r" {2,}")
+_WORDY = re.compile(r"[^\W\d_]{2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +107,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._inventory = ""
-        self._printed = ""
+        self.printed = ""
         self._terminals = ExitStack()
 
     def follow(self, steps: Sequence[Block]) -> None:
@@ -110,14 +116,21 @@ class Reader:
             for step in steps:
                 self._do(step)
 
+    def look_at(self, shown: Block) -> None:
+        """Compare what is shown with what was printed last."""
+        if shown.marker == OF_ONE_RUN:
+            self._compare_tables(shown)
+        else:
+            self._compare(shown)
+
     def _do(self, step: Block) -> None:
         if step.marker.startswith("file: "):
             (self._folder / step.marker.removeprefix("file: ")).write_text(step.text)
         elif step.marker == _BACKGROUND:
-            self._printed = self._terminals.enter_context(self._other_terminal(step))
-            self._inventory = self._printed.splitlines()[0]
-        elif step.marker == "output":
-            self._compare(step)
+            self.printed = self._terminals.enter_context(self._other_terminal(step))
+            self._inventory = self.printed.splitlines()[0]
+        elif step.marker in {"output", OF_ONE_RUN}:
+            self.look_at(step)
         elif step.exit_code is not None:
             self._type(step)
 
@@ -133,7 +146,7 @@ class Reader:
             text=True,
             timeout=_PATIENCE_S,
         )
-        self._printed = done.stdout
+        self.printed = done.stdout
         assert done.returncode == step.exit_code, f"{step.place}: {done.stdout}"
 
     @contextmanager
@@ -157,12 +170,18 @@ class Reader:
                 assert process.wait(_PATIENCE_S) == 0, step.place
 
     def _compare(self, shown: Block) -> None:
-        printed = [_general(line) for line in self._printed.splitlines()]
+        printed = [_general(line) for line in self.printed.splitlines()]
         for line in filter(None, map(str.rstrip, shown.text.splitlines())):
             wanted = re.compile(".*".join(map(re.escape, _general(line).split(_LEFT_OUT))))
             assert any(map(wanted.fullmatch, printed)), (
-                f"{shown.place}: {line!r} is not what it prints now:\n{self._printed}"
+                f"{shown.place}: {line!r} is not what it prints now:\n{self.printed}"
             )
+
+    def _compare_tables(self, shown: Block) -> None:
+        """Look for a row of the same words for each row that is shown, whatever its figures."""
+        now = {_words(line) for line in self.printed.splitlines()} | {()}
+        missing = [line for line in shown.text.splitlines() if _words(line) not in now]
+        assert missing == [], f"{shown.place}: {missing} are not in what it prints:\n{self.printed}"
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -175,3 +194,10 @@ def environment(home: Path) -> dict[str, str]:
 def _general(line: str) -> str:
     """Return the line without what differs from run to run."""
     return " ".join(_VARYING.sub("0", _LAB_INVENTORY.sub("INVENTORY", line)).split())
+
+
+def _words(line: str) -> tuple[str, ...]:
+    """Return the cells of a row that have words in them, without figures; () for a sentence."""
+    cells = _CELLS.split(line.strip())
+    named = (_NUMBER.sub("0", cell) for cell in cells if _WORDY.search(cell))
+    return tuple(named) if len(cells) > 1 else ()

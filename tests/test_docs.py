@@ -260,11 +260,33 @@ def refusal(words: list[str]) -> str | None:
     return None
 
 
+TRANSLATED = [*(DOCS / "zh").rglob("*.md")]
 FOLLOWED = [
     page
     for page in PAGES
-    if page != README and any(block.exit_code is not None for block in blocks(page))
+    if page not in {README, *TRANSLATED}
+    and any(block.exit_code is not None for block in blocks(page))
 ]
+
+
+def original_of(page: Path) -> Path:
+    return DOCS / page.relative_to(DOCS / "zh")
+
+
+@pytest.mark.parametrize("page", TRANSLATED, ids=name_of)
+def test_a_translation_has_the_blocks_of_its_original_so_that_following_that_is_enough(
+    page: Path,
+) -> None:
+    there, here = (
+        [(block.marker, block.language, block.text) for block in blocks(each)]
+        for each in (original_of(page), page)
+    )
+    assert here == there
+
+
+def test_every_page_of_the_course_is_translated() -> None:
+    course = (DOCS / "concurrency").glob("*.md")
+    assert sorted(map(original_of, TRANSLATED)) == sorted(course)
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ Without a name all of them, one after another; some minutes on a machine with no
 which is the machine to run it on. Wants the extras `lab` and `report`.
 
     docs/concurrency/NN-NAME.md ─► a reader types its commands
-         ├─► its blocks marked `output of one run`, and those of docs/zh/concurrency/NN-NAME.md
+         ├─► its blocks of output, and those of docs/zh/concurrency/NN-NAME.md
          └─► the figures that the commands draw: docs/images/course/NN-FIGURE.svg
 """  # noqa: INP001 (a script beside the pages, no package)
 
@@ -22,31 +22,40 @@ DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS), str(DOCS.parent / "tests")]
 
 from make_pictures import practice_fleet  # noqa: E402 (stands beside this script)
-from pages import OF_ONE_RUN, Block, Reader, blocks  # noqa: E402
+from pages import LAB_INVENTORY, LEFT_OUT, OF_ONE_RUN, Block, Reader, blocks  # noqa: E402
 
 CHAPTERS = DOCS / "concurrency"
 TRANSLATED = DOCS / "zh" / "concurrency"
 FIGURES = DOCS / "images" / "course"
 
+_SHOWN = ("output", OF_ONE_RUN)
 _BLOCK = re.compile(
-    rf"(<!-- {OF_ONE_RUN} -->\n\n?```text\n).*?(^```$)",
+    rf"(<!-- (?:{'|'.join(_SHOWN)}) -->\n\n?```\w+\n).*?(^```$)",
     re.DOTALL | re.MULTILINE,
 )
 
 
 class Scribe(Reader):
-    """A reader who takes down what a command prints, in the place of the block that shows it."""
+    """A reader who takes down what is to be shown, block by block."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.taken_down: list[str] = []
 
-    def look_at(self, step: Block) -> None:
-        """Take it down if the block shows one run; what is the same in every run is compared."""
-        if step.marker == OF_ONE_RUN:
+    def look_at(self, shown: Block) -> None:
+        """Take down all that was printed, or line by line what the block shows of it."""
+        if shown.marker == OF_ONE_RUN:
             self.taken_down.append(self.printed)
         else:
-            super().look_at(step)
+            super().look_at(shown)
+            lines = map(self._as_printed, shown.text.splitlines())
+            self.taken_down.append("".join(f"{line}\n" for line in lines))
+
+    def _as_printed(self, shown: str) -> str:
+        """Return the line with this run's figures; as it is when it is no line of one run."""
+        if LEFT_OUT in shown or LAB_INVENTORY.search(shown):
+            return shown
+        return self.printed_like(shown) or shown
 
 
 def make(chapter: Path) -> None:
@@ -62,7 +71,7 @@ def make(chapter: Path) -> None:
 
 
 def put(printed: list[str], page: Path) -> None:
-    """Replace the texts of the page's blocks that show one run."""
+    """Replace the texts of the page's blocks that show output."""
     text, texts = page.read_text(encoding="utf-8"), iter(printed)
     text, replaced = _BLOCK.subn(lambda found: f"{found[1]}{next(texts)}{found[2]}", text)
     assert replaced == len(printed), f"{page} has {replaced} blocks"  # noqa: S101 (its author reads it)

@@ -7,8 +7,8 @@ A comment before a block says what it is; the reader does what the comment says:
     <!-- runnable: exit 4 -->        type it; it ends with 4
     <!-- runnable: background -->    type it in another terminal, and press Ctrl-C there at the end
     <!-- output -->                  what the block before it printed, in any order
-    <!-- output of one run -->       what it printed once, whole: now it has the same tables, with
-                                     other figures in them (docs/make_course.py writes these)
+    <!-- output of one run -->       all that it printed once: now it prints rows of the same names
+                                     (docs/make_course.py writes them)
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _BLOCK = re.compile(
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _VARYING = re.compile(r"\d+\.\d+|\d\d:\d\d:\d\d|\d+(?=%)|(?<=\]:)\d+")
 """Seconds, times of day, percentages, ports: what differs from run to run."""
-_LAB_INVENTORY = re.compile(r"/\S*/fleetrun-lab-\w+/hosts\.yaml")
-_LEFT_OUT = "…"
+LAB_INVENTORY = re.compile(r"/\S*/fleetrun-lab-\w+/hosts\.yaml")
+LEFT_OUT = "…"
 _SETTINGS = {"FLEETRUN_INVENTORY", "ANSIBLE_INVENTORY", "CLICOLOR_FORCE", "SSH_AUTH_SOCK"}
 _PATIENCE_S = 120.0
 _BACKGROUND = "runnable: background"
@@ -119,7 +119,7 @@ class Reader:
     def look_at(self, shown: Block) -> None:
         """Compare what is shown with what was printed last."""
         if shown.marker == OF_ONE_RUN:
-            self._compare_tables(shown)
+            self._compare_rows(shown)
         else:
             self._compare(shown)
 
@@ -136,7 +136,7 @@ class Reader:
 
     def _type(self, step: Block) -> None:
         done = subprocess.run(
-            ["bash", "-c", _LAB_INVENTORY.sub(self._inventory, step.text)],
+            ["bash", "-c", LAB_INVENTORY.sub(self._inventory, step.text)],
             check=False,
             cwd=self._folder,
             env=environment(self._folder),
@@ -170,17 +170,21 @@ class Reader:
                 assert process.wait(_PATIENCE_S) == 0, step.place
 
     def _compare(self, shown: Block) -> None:
-        printed = [_general(line) for line in self.printed.splitlines()]
         for line in filter(None, map(str.rstrip, shown.text.splitlines())):
-            wanted = re.compile(".*".join(map(re.escape, _general(line).split(_LEFT_OUT))))
-            assert any(map(wanted.fullmatch, printed)), (
+            assert self.printed_like(line) is not None, (
                 f"{shown.place}: {line!r} is not what it prints now:\n{self.printed}"
             )
 
-    def _compare_tables(self, shown: Block) -> None:
-        """Look for a row of the same words for each row that is shown, whatever its figures."""
-        now = {_words(line) for line in self.printed.splitlines()} | {()}
-        missing = [line for line in shown.text.splitlines() if _words(line) not in now]
+    def printed_like(self, shown: str) -> str | None:
+        """Return the line printed last that differs from it only as one run does from another."""
+        wanted = re.compile(".*".join(map(re.escape, _general(shown).split(LEFT_OUT))))
+        lines = self.printed.splitlines()
+        return next((line for line in lines if wanted.fullmatch(_general(line))), None)
+
+    def _compare_rows(self, shown: Block) -> None:
+        """Look for a row with the same words at its beginning for each row that is shown."""
+        now = {_label(line) for line in self.printed.splitlines()} | {""}
+        missing = [line for line in shown.text.splitlines() if _label(line) not in now]
         assert missing == [], f"{shown.place}: {missing} are not in what it prints:\n{self.printed}"
 
 
@@ -193,11 +197,10 @@ def environment(home: Path) -> dict[str, str]:
 
 def _general(line: str) -> str:
     """Return the line without what differs from run to run."""
-    return " ".join(_VARYING.sub("0", _LAB_INVENTORY.sub("INVENTORY", line)).split())
+    return " ".join(_VARYING.sub("0", LAB_INVENTORY.sub("INVENTORY", line)).split())
 
 
-def _words(line: str) -> tuple[str, ...]:
-    """Return the cells of a row that have words in them, without figures; () for a sentence."""
-    cells = _CELLS.split(line.strip())
-    named = (_NUMBER.sub("0", cell) for cell in cells if _WORDY.search(cell))
-    return tuple(named) if len(cells) > 1 else ()
+def _label(line: str) -> str:
+    """Return the first cell of a row, without figures; "" for a sentence, and without words."""
+    label, *cells = _CELLS.split(line.strip())
+    return _NUMBER.sub("0", label) if cells and _WORDY.search(label) else ""

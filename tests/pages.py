@@ -7,6 +7,8 @@ A comment before a block says what it is; the reader does what the comment says:
     <!-- runnable: exit 4 -->        type it; it ends with 4
     <!-- runnable: background -->    type it in another terminal, and press Ctrl-C there at the end
     <!-- output -->                  what the block before it printed, in any order
+    <!-- output of one run -->       all that it printed once: now it prints rows of the same names
+                                     (docs/make_course.py writes them)
 """
 
 from __future__ import annotations
@@ -36,11 +38,15 @@ _BLOCK = re.compile(
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _VARYING = re.compile(r"\d+\.\d+|\d\d:\d\d:\d\d|\d+(?=%)|(?<=\]:)\d+")
 """Seconds, times of day, percentages, ports: what differs from run to run."""
-_LAB_INVENTORY = re.compile(r"/\S*/fleetrun-lab-\w+/hosts\.yaml")
-_LEFT_OUT = "…"
+LAB_INVENTORY = re.compile(r"/\S*/fleetrun-lab-\w+/hosts\.yaml")
+LEFT_OUT = "…"
 _SETTINGS = {"FLEETRUN_INVENTORY", "ANSIBLE_INVENTORY", "CLICOLOR_FORCE", "SSH_AUTH_SOCK"}
 _PATIENCE_S = 120.0
 _BACKGROUND = "runnable: background"
+OF_ONE_RUN = "output of one run"
+_NUMBER = re.compile(r"\d+")
+_CELLS = re.compile(r" {2,}")
+_WORDY = re.compile(r"[^\W\d_]{2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +107,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._inventory = ""
-        self._printed = ""
+        self.printed = ""
         self._terminals = ExitStack()
 
     def follow(self, steps: Sequence[Block]) -> None:
@@ -110,20 +116,27 @@ class Reader:
             for step in steps:
                 self._do(step)
 
+    def look_at(self, shown: Block) -> None:
+        """Compare what is shown with what was printed last."""
+        if shown.marker == OF_ONE_RUN:
+            self._compare_rows(shown)
+        else:
+            self._compare(shown)
+
     def _do(self, step: Block) -> None:
         if step.marker.startswith("file: "):
             (self._folder / step.marker.removeprefix("file: ")).write_text(step.text)
         elif step.marker == _BACKGROUND:
-            self._printed = self._terminals.enter_context(self._other_terminal(step))
-            self._inventory = self._printed.splitlines()[0]
-        elif step.marker == "output":
-            self._compare(step)
+            self.printed = self._terminals.enter_context(self._other_terminal(step))
+            self._inventory = self.printed.splitlines()[0]
+        elif step.marker in {"output", OF_ONE_RUN}:
+            self.look_at(step)
         elif step.exit_code is not None:
             self._type(step)
 
     def _type(self, step: Block) -> None:
         done = subprocess.run(
-            ["bash", "-c", _LAB_INVENTORY.sub(self._inventory, step.text)],
+            ["bash", "-c", LAB_INVENTORY.sub(self._inventory, step.text)],
             check=False,
             cwd=self._folder,
             env=environment(self._folder),
@@ -133,7 +146,7 @@ class Reader:
             text=True,
             timeout=_PATIENCE_S,
         )
-        self._printed = done.stdout
+        self.printed = done.stdout
         assert done.returncode == step.exit_code, f"{step.place}: {done.stdout}"
 
     @contextmanager
@@ -157,12 +170,22 @@ class Reader:
                 assert process.wait(_PATIENCE_S) == 0, step.place
 
     def _compare(self, shown: Block) -> None:
-        printed = [_general(line) for line in self._printed.splitlines()]
         for line in filter(None, map(str.rstrip, shown.text.splitlines())):
-            wanted = re.compile(".*".join(map(re.escape, _general(line).split(_LEFT_OUT))))
-            assert any(map(wanted.fullmatch, printed)), (
-                f"{shown.place}: {line!r} is not what it prints now:\n{self._printed}"
+            assert self.printed_like(line) is not None, (
+                f"{shown.place}: {line!r} is not what it prints now:\n{self.printed}"
             )
+
+    def printed_like(self, shown: str) -> str | None:
+        """Return the line printed last that differs from it only as one run does from another."""
+        wanted = re.compile(".*".join(map(re.escape, _general(shown).split(LEFT_OUT))))
+        lines = self.printed.splitlines()
+        return next((line for line in lines if wanted.fullmatch(_general(line))), None)
+
+    def _compare_rows(self, shown: Block) -> None:
+        """Look for a row with the same words at its beginning for each row that is shown."""
+        now = {_label(line) for line in self.printed.splitlines()} | {""}
+        missing = [line for line in shown.text.splitlines() if _label(line) not in now]
+        assert missing == [], f"{shown.place}: {missing} are not in what it prints:\n{self.printed}"
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -174,4 +197,10 @@ def environment(home: Path) -> dict[str, str]:
 
 def _general(line: str) -> str:
     """Return the line without what differs from run to run."""
-    return " ".join(_VARYING.sub("0", _LAB_INVENTORY.sub("INVENTORY", line)).split())
+    return " ".join(_VARYING.sub("0", LAB_INVENTORY.sub("INVENTORY", line)).split())
+
+
+def _label(line: str) -> str:
+    """Return the first cell of a row, without figures; "" for a sentence, and without words."""
+    label, *cells = _CELLS.split(line.strip())
+    return _NUMBER.sub("0", label) if cells and _WORDY.search(label) else ""

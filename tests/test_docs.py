@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import inspect
@@ -17,7 +18,7 @@ from pathlib import Path
 import click
 import pytest
 from made_runs import IDLE, made_run
-from pages import DOCS, PAGES, README, ROOT, Reader, blocks, script
+from pages import DOCS, OF_ONE_RUN, PAGES, README, ROOT, Block, Reader, blocks, script
 
 import fleetrun
 from fleetrun import Fleet, Host, Inventory, Outcome, Phase, Report, Result
@@ -260,11 +261,47 @@ def refusal(words: list[str]) -> str | None:
     return None
 
 
+TRANSLATED = [*(DOCS / "zh").rglob("*.md")]
 FOLLOWED = [
     page
     for page in PAGES
-    if page != README and any(block.exit_code is not None for block in blocks(page))
+    if page not in {README, *TRANSLATED}
+    and any(block.exit_code is not None for block in blocks(page))
 ]
+
+
+def original_of(page: Path) -> Path:
+    return DOCS / page.relative_to(DOCS / "zh")
+
+
+@pytest.mark.parametrize("page", TRANSLATED, ids=name_of)
+def test_a_translation_has_the_blocks_of_its_original_so_that_following_that_is_enough(
+    page: Path,
+) -> None:
+    there, here = (
+        [(block.marker, block.language, block.text) for block in blocks(each)]
+        for each in (original_of(page), page)
+    )
+    assert here == there
+
+
+@pytest.mark.parametrize(
+    ("row", "is_there"), [("threads  4  0.97", True), ("hybrid  4  1.9", False)]
+)
+def test_the_output_of_one_run_is_held_to_the_names_of_its_rows(
+    tmp_path: Path, row: str, *, is_there: bool
+) -> None:
+    reader = Reader(tmp_path)
+    reader.printed = "mode  forks  wall s\nthreads  8  0.50\nThreads took 0.50 s.\n"
+    shown = Block(page=README, line=1, section="", marker=OF_ONE_RUN, language="text",
+                  text=f"mode  forks  wall s\n{row}\nThreads took 0.97 s.\n")  # fmt: skip
+    with contextlib.nullcontext() if is_there else pytest.raises(AssertionError, match="hybrid"):
+        reader.look_at(shown)
+
+
+def test_every_page_of_the_course_is_translated() -> None:
+    course = (DOCS / "concurrency").glob("*.md")
+    assert sorted(map(original_of, TRANSLATED)) == sorted(course)
 
 
 @pytest.mark.long

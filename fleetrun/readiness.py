@@ -15,7 +15,7 @@ _READ, _WRITE = 1, 2
 """What libev and libuv call them, as gevent passes it on."""
 
 _HAS_POLL = hasattr(select, "poll")
-_IN_GREENLETS = "gevent.monkey" in sys.modules and (
+IN_GREENLETS = "gevent.monkey" in sys.modules and (
     sys.modules["gevent.monkey"].is_module_patched("select")
 )
 """Whether this is a worker whose waits switch greenlets; it was patched before this import."""
@@ -32,7 +32,7 @@ def wait_ready(
     Waits timeout_s seconds at the most, for ever when it is None; returns an empty set then. A
     descriptor may stand in both lists.
     """
-    if _IN_GREENLETS:
+    if IN_GREENLETS:
         return _wait_in_greenlet(readers, writers, timeout_s)
     if not _HAS_POLL:
         readable, writable, failed = select.select(

@@ -235,6 +235,14 @@ class ShowsHostKeys(Protocol):
 
 
 @runtime_checkable
+class WarmsUp(Protocol):
+    """A `Connect` that can do beforehand, in a worker process, what its first session would."""
+
+    def warm_up(self) -> None:
+        """Import what the sessions need. Never raises for what only a session can know."""
+
+
+@runtime_checkable
 class Prepares(Protocol):
     """A `Connect` that can look at what it will need before any host is contacted."""
 

@@ -41,6 +41,10 @@ class SshConnect:
             alive_count=self.alive_count,
         )
 
+    def warm_up(self) -> None:
+        """Import paramiko and what is built on it."""
+        import fleetrun.ssh.connect  # noqa: F401, PLC0415
+
     def prepare(self, hosts: Sequence[Host]) -> None:
         """Look at the private keys that the hosts name, and open the encrypted ones.
 

@@ -23,6 +23,10 @@ UNKNOWN = -1
 """The host's number of a channel that it has not opened yet."""
 
 
+def nobody(kind: int, data: bytes) -> None:
+    """Consume what nobody waits for any more."""
+
+
 class Carrier(Protocol):
     """What a channel needs of its transport."""
 
@@ -208,6 +212,7 @@ class Channel:
         self.ended = self.closed = True
         self.close()
         self._carrier.forget_channel(self)
+        self.hand_to(nobody)
 
     def take_request(self, message: Message) -> None:
         """Take word of how the command ended; refuse what we do not know."""

@@ -12,8 +12,10 @@ What is overridden of paramiko is pinned by name in `tests/unit/ssh/test_paramik
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +24,14 @@ from fleetrun.results import Phase
 from fleetrun.session import OnPhase
 from fleetrun.ssh import chacha, legacy
 from fleetrun.ssh.chacha import ChaChaPoly
-from fleetrun.ssh.channel import CHANNEL_MESSAGES, DATA_PACKET_BYTES, UNKNOWN, WINDOW_BYTES, Channel
+from fleetrun.ssh.channel import (
+    CHANNEL_MESSAGES,
+    DATA_PACKET_BYTES,
+    UNKNOWN,
+    WINDOW_BYTES,
+    Channel,
+    nobody,
+)
 from fleetrun.ssh.foreign import INCOMPATIBLE, session_error
 from fleetrun.ssh.messages import build_message, read_text
 from fleetrun.ssh.packets import ClosedEarly, Packets
@@ -39,6 +48,12 @@ log = logging.getLogger(__name__)
 
 _MAX_BANNER_LINES = 1024
 """Lines that a server may say before its version, as OpenSSH has it."""
+
+_COOKIE_BYTES = 16
+_SIGNALS = ("ext-info-c", "kex-strict-c-v00@openssh.com")
+"""Names among the key exchange methods that are none: RFC 8308, and OpenSSH's PROTOCOL, 1.10."""
+_KEX_INIT_END_BYTES = 4 + 4 + 1 + 4
+"""No languages either way, no guess, and a number that is 0."""
 
 _DISCONNECT_BY_APPLICATION = 11
 """RFC 4253, section 11.1."""
@@ -119,6 +134,7 @@ class Transport(ServiceRequestingTransport):
     _expected_packet: tuple[int, ...]
     _key_info: dict[str, type]
     auth_handler: Login | None
+    kex_engine: Any
     _preferred_ciphers: tuple[str, ...] = (
         "aes128-gcm@openssh.com",
         "aes256-gcm@openssh.com",
@@ -273,12 +289,34 @@ class Transport(ServiceRequestingTransport):
         if version not in (["2.0"], ["1.99"]):
             raise ConnectError(f"it speaks {line[:100]!r}, and only SSH 2.0 is spoken here")
 
+    def _send_kex_init(self) -> None:
+        """Say what we offer; all of it but the cookie is the same for many hosts, and made once."""
+        self.clear_to_send.clear()
+        self.in_kex = True
+        offer = _offer(
+            (*self.preferred_kex, *_SIGNALS),
+            self.preferred_keys,
+            self.preferred_ciphers,
+            self.preferred_macs,
+            self.preferred_compression,
+        )
+        message = Message(bytes((common.MSG_KEXINIT,)) + os.urandom(_COOKIE_BYTES) + offer)
+        self.local_kex_init = self._latest_kex_init = message.asbytes()
+        self._send_message(message)
+
     def _really_parse_kex_init(
         self,
         m: Message,
         ignore_first_byte: bool = False,  # noqa: FBT001, FBT002 (theirs)
     ) -> dict[str, list[str]]:
-        parsed: dict[str, list[str]] = super()._really_parse_kex_init(m, ignore_first_byte)
+        """Read what one side offers; the same lists, cookies apart, are read once."""
+        body = m.get_remainder()
+        m.get_bytes(len(body))  # what was read so far is what the exchange is bound to
+        body = body[_COOKIE_BYTES + ignore_first_byte :]
+        parsed = {
+            kind: list(value) if isinstance(value, list) else value
+            for kind, value in _read_offer(body).items()
+        }
         if not ignore_first_byte:
             self._offer = {
                 kind: list(names) for kind, names in parsed.items() if kind[-4:] == "list"
@@ -482,7 +520,7 @@ class Transport(ServiceRequestingTransport):
 
     def prepare_channel(self) -> None:
         """Ask for the session channel that will be wanted next, and do not wait."""
-        self._prepared = self.begin_channel("session", lambda _kind, _data: None)
+        self._prepared = self.begin_channel("session", nobody)
 
     def session_channel(self, take: Callable[[int, bytes], None]) -> Channel:
         """Return a session channel: the one that was prepared, or else one that is yet to open.
@@ -585,15 +623,50 @@ class Transport(ServiceRequestingTransport):
         self._wire.flush()
 
     def close(self) -> None:
-        """Close the connection at once; safe to call twice."""
+        """Close the connection at once; safe to call twice.
+
+        Lets go of all that refers back to it. What does so is freed by the garbage collector alone,
+        and for a thousand sessions that took a third of all processor time (measured).
+        """
         self.active = False
+        for channel in self._open_channels.values():
+            channel.hand_to(nobody)
         self._open_channels.clear()
+        self._prepared = None
+        self._handler_table.clear()
+        self.auth_handler = self.kex_engine = None
+        self._wire.on_silence = None
         self.packetizer.close()
 
 
 def _check_count(claimed: int, most: int, what: str) -> None:
     if claimed > most:
         raise ConnectionLost(f"it sent a message that claims {claimed} {what}")
+
+
+@functools.lru_cache(maxsize=64)
+def _offer(kex: tuple[str, ...], keys: tuple[str, ...], *others: tuple[str, ...]) -> bytes:
+    """Return a KEXINIT (RFC 4253, section 7.1) without its number and cookie.
+
+    The others are ciphers, MACs and compression, each the same both ways.
+    """
+    message = Message()
+    message.add_list(kex)
+    message.add_list(keys)
+    for names in others:
+        message.add_list(names)
+        message.add_list(names)
+    message.add_bytes(bytes(_KEX_INIT_END_BYTES))
+    body: bytes = message.asbytes()
+    return body
+
+
+@functools.lru_cache(maxsize=16)
+def _read_offer(body: bytes) -> dict[str, Any]:
+    """Return the lists of a KEXINIT without its number and cookie; not to be changed."""
+    reader = ServiceRequestingTransport._really_parse_kex_init  # noqa: SLF001
+    parsed: dict[str, Any] = reader(None, Message(bytes(_COOKIE_BYTES) + body))
+    return parsed
 
 
 def _no_version(what: str, said: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ def test_a_first_word_that_names_an_experiment_is_one(fleetrun: CommandLine, nam
 def test_the_help_shows_the_comparison_and_the_experiments(fleetrun: CommandLine) -> None:
     out = fleetrun("compare", "--help").out
 
-    assert out.startswith("Usage: fleetrun compare [OPTIONS] COMMAND...")
+    assert out.startswith("Usage: fleetrun compare [OPTIONS] [COMMAND...]")
     assert "--modes" in out
     section = out.split("Experiments, in the place of COMMAND:")[1]
     assert [name for name in EXPERIMENTS if f"\n  {name} " in section] == EXPERIMENTS

@@ -30,6 +30,7 @@ OVERRIDDEN: dict[type, tuple[type, dict[str, tuple[str, ...]]]] = {
         {
             "_log": ("self", "level", "msg", "args"),
             "_check_banner": ("self",),
+            "_send_kex_init": ("self",),
             "_really_parse_kex_init": ("self", "m", "ignore_first_byte"),
             "_negotiate_keys": ("self", "m"),
             "_parse_ext_info": ("self", "msg"),

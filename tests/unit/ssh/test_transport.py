@@ -358,6 +358,22 @@ def test_a_disagreement_that_an_option_would_mend_names_the_option(
         transport.pump()
 
 
+@pytest.mark.parametrize("legacy", [False, True], ids=["modern", "legacy"])
+def test_what_we_offer_is_made_as_paramiko_makes_it(
+    monkeypatch: pytest.MonkeyPatch,
+    legacy: bool,  # noqa: FBT001 (a parameter of the test)
+) -> None:
+    with wire_to_a_socket() as (wire, _theirs):
+        transport = Transport(wire, key_types=["ssh-ed25519"], legacy_algorithms=legacy)
+        sent: list[bytes] = []
+        monkeypatch.setattr(transport, "_send_message", lambda each: sent.append(each.asbytes()))
+        transport._send_kex_init()
+        super(Transport, transport)._send_kex_init()
+    ours, by_theirs = sent
+    assert ours[:1] + ours[17:] == by_theirs[:1] + by_theirs[17:]
+    assert ours[1:17] != by_theirs[1:17]  # the cookie
+
+
 # --- signs of life, and goodbye ------------------------------------------------------------------
 
 

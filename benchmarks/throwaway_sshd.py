@@ -79,7 +79,9 @@ def _write_files(place: Path, port: int) -> None:
         "UsePAM no",
         "PidFile none",
         "MaxStartups 100",
+        f"SetEnv HOME={place}/home",  # what stands in the caller's .bashrc is no business of ours
     )
+    (place / "home").mkdir()
     (place / "config").write_text("\n".join(lines) + "\n")
 
 

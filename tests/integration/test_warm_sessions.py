@@ -13,7 +13,7 @@ from servers import ServerAccount, is_alive, start_sshd, wait_until
 
 from fleetrun import Fleet, Host, Report
 from fleetrun.events import Event, PhaseReached
-from fleetrun.executors import Mode
+from fleetrun.executors import Mode, queues
 from fleetrun.faults import Direction, FaultProxy
 from fleetrun.keeper import Keeper
 from fleetrun.results import Outcome, Phase
@@ -25,6 +25,12 @@ pytestmark = pytest.mark.sshd
 every_mode = pytest.mark.parametrize("mode", Mode, ids=str)
 NAMES = [f"h{number}" for number in range(6)]
 WITHOUT_LOGIN = [Phase.SESSION, Phase.EXEC, Phase.RUN]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_takes_anothers_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep an idle worker from logging in to a host of one that a busy machine holds up."""
+    monkeypatch.setattr(queues, "_PATIENCE_S", 60.0)
 
 
 def logins(account: ServerAccount) -> int:

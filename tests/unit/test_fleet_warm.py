@@ -11,12 +11,18 @@ from pathlib import Path
 import pytest
 
 from fleetrun import Fleet, Report
-from fleetrun.executors import Mode
+from fleetrun.executors import Mode, queues
 from fleetrun.results import Outcome, Phase
 from fleetrun.testing import FakeConnect, FakeHost, Rendezvous
 
 every_mode = pytest.mark.parametrize("mode", Mode, ids=str)
 HOSTS = [f"h{number}" for number in range(7)]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_takes_anothers_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep an idle worker from logging in to a host of one that a busy machine holds up."""
+    monkeypatch.setattr(queues, "_PATIENCE_S", 60.0)
 
 
 def logins(file: Path) -> Counter[str]:
@@ -139,7 +145,10 @@ def test_a_worker_that_dies_between_two_calls_is_replaced(mode: Mode, tmp_path: 
     assert logins(tmp_path / "logins") == Counter(dict.fromkeys(HOSTS, 2))
 
 
-def test_an_idle_worker_takes_the_hosts_of_one_that_is_busy_for_long(tmp_path: Path) -> None:
+def test_an_idle_worker_takes_the_hosts_of_one_that_is_busy_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "_PATIENCE_S", 0.5)
     meeting = tmp_path / "meeting"
     meeting.mkdir()
     fake = FakeHost(

@@ -12,6 +12,8 @@ import pytest
 
 from fleetrun.lab import Lab
 
+pytestmark = pytest.mark.long
+
 HOSTS = 4
 PATIENCE_S = 60.0
 

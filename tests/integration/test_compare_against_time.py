@@ -14,6 +14,8 @@ import pytest
 
 from fleetrun.runs import Usage
 
+pytestmark = pytest.mark.long
+
 BURNING = Path(__file__).parents[1] / "unit" / "compare"
 """The folder of the module `burning`."""
 

@@ -7,8 +7,12 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from fleetrun.compare.reading.models import MODELS
 from fleetrun.compare.reading.schedule import PIECE, PIECES
+
+pytestmark = pytest.mark.long
 
 PATIENCE_S = 100.0
 

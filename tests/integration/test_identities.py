@@ -17,7 +17,7 @@ from fleetrun import Fleet, Host, Result
 from fleetrun.ssh import keys
 from fleetrun.ssh.agent import agent_keys
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.long]
 
 
 @pytest.fixture(autouse=True)

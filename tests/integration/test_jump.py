@@ -29,7 +29,7 @@ from fleetrun.ssh.transport import Transport
 from fleetrun.ssh.way import Through
 from fleetrun.ssh.wire import Link
 
-pytestmark = [pytest.mark.sshd, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.sshd, pytest.mark.timeout(180), pytest.mark.long]
 
 ACCEPTED = "Accepted publickey"
 

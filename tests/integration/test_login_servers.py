@@ -27,6 +27,8 @@ from fleetrun.faults import OffScriptServer, answers
 from fleetrun.hosts import Secret
 from fleetrun.operations import Exec
 
+pytestmark = pytest.mark.long
+
 CANARY = "c4nary-like-no-other-word"
 every_mode = pytest.mark.parametrize("mode", list(Mode), ids=str)
 

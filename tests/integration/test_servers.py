@@ -14,6 +14,8 @@ from servers import ServerAccount, is_alive, require_sshd, start_sshd, wait_unti
 
 from fleetrun import HostKeyPolicy
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.sshd
 def test_sshd_lets_ssh_in_with_its_own_key_and_known_hosts(sshd: ServerAccount) -> None:

@@ -18,6 +18,8 @@ from fleetrun.executors import Mode
 from fleetrun.results import Phase
 from fleetrun.testing import FakeHost
 
+pytestmark = pytest.mark.long
+
 SOME_MODES = ["sequential", "threads", "processes"]
 
 

@@ -12,6 +12,8 @@ from command_line import CommandLine
 from fleetrun.cli.compare import command
 from fleetrun.cli.compare_io import sizes
 
+pytestmark = pytest.mark.long
+
 EXPERIMENTS = ["calls", "io", "spawn", "multiprogramming"]
 QUICK = ["--tasks", "1", "--rounds", "1", "--wait", "1ms", "--compute", "1ms", "--repeat", "1"]
 

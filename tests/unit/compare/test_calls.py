@@ -18,6 +18,8 @@ from fleetrun.fleet import Fleet
 from fleetrun.given import read_hosts
 from fleetrun.testing import FakeConnect, FakeHost, Rendezvous
 
+pytestmark = pytest.mark.long
+
 HOSTS = read_hosts(["h1", "h2", "h3"])
 
 

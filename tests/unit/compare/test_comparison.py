@@ -16,6 +16,8 @@ from fleetrun.results import Phase
 from fleetrun.session import Cancel, Connect, OnPhase, Session
 from fleetrun.testing import FakeConnect, FakeHost
 
+pytestmark = pytest.mark.long
+
 HOSTS = tuple(Host(name=f"h{number}", user="deploy") for number in range(4))
 EVERY_MODE = tuple(Mode)
 

@@ -12,6 +12,8 @@ from fleetrun.compare.multiprogramming.explain import explain
 from fleetrun.compare.multiprogramming.task import Task
 from fleetrun.findings.multiprogramming import CounterRun, Span, State, TaskRun
 
+pytestmark = pytest.mark.long
+
 WORKERS = 4
 
 

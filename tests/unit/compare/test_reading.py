@@ -20,6 +20,8 @@ from fleetrun.compare.reading.sources import Stream
 from fleetrun.errors import FleetrunError
 from fleetrun.findings.reading import ReadRun
 
+pytestmark = pytest.mark.long
+
 models = pytest.mark.parametrize("name", MODELS)
 
 

@@ -11,6 +11,8 @@ from fleetrun.compare.spawn import KINDS, measure_workers
 from fleetrun.compare.spawn.explain import explain, ratios
 from fleetrun.findings.spawn import WorkerCost
 
+pytestmark = pytest.mark.long
+
 
 def test_every_kind_is_made_ended_and_given_jobs() -> None:
     said: list[str] = []

@@ -16,6 +16,8 @@ from servers import wait_until
 
 from fleetrun.ssh.markers import Group
 
+pytestmark = pytest.mark.long
+
 SHELLS = [shell for shell in ("sh", "bash", "dash", "zsh", "busybox") if shutil.which(shell)]
 every_shell = pytest.mark.parametrize("shell", SHELLS)
 

@@ -15,6 +15,7 @@ import pytest
 import fleetrun.inventory
 from fleetrun.errors import InventoryError, UsageError
 from fleetrun.inventory import Inventory, Overrides, Targets
+from fleetrun.ssh import config
 
 Load = Callable[..., Inventory]
 Ask = Callable[[pytest.MonkeyPatch], object]
@@ -834,6 +835,7 @@ def _error(
 ) -> UsageError:
     """Return the error that is raised in the folder, once the files are in it."""
     folder.mkdir()
+    config._load.cache_clear()  # files of a name are read once a process, and others have such names
     monkeypatch.chdir(folder)
     for name, content in files.items():
         path = folder / name

@@ -835,7 +835,7 @@ def _error(
 ) -> UsageError:
     """Return the error that is raised in the folder, once the files are in it."""
     folder.mkdir()
-    config._load.cache_clear()  # files of a name are read once a process, and others have such names
+    config._load.cache_clear()  # a file of that name may have been read already
     monkeypatch.chdir(folder)
     for name, content in files.items():
         path = folder / name

@@ -28,18 +28,12 @@ class Worker(Protocol):
         """Tell it to end, and return when it has."""
 
 
-class ThreadWorker:
-    """A thread behind two queues."""
+class _BehindQueues:
+    """What takes jobs from one queue and puts their answers into another, until a job is None."""
 
-    def __init__(self) -> None:
-        import queue  # noqa: PLC0415 (not in the processes' way)
-        import threading  # noqa: PLC0415
-
-        self._jobs: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-        self._answers.get()
+    def __init__(self, jobs: Any, answers: Any) -> None:  # noqa: ANN401 (queue's or gevent's)
+        self._jobs = jobs
+        self._answers = answers
 
     def _serve(self) -> None:
         self._answers.put(0)
@@ -49,6 +43,19 @@ class ThreadWorker:
     def trip(self) -> None:
         """Hand it a job, and return when the answer is back."""
         self._jobs.put(1)
+        self._answers.get()
+
+
+class ThreadWorker(_BehindQueues):
+    """A thread behind two queues."""
+
+    def __init__(self) -> None:
+        import queue  # noqa: PLC0415 (not in the processes' way)
+        import threading  # noqa: PLC0415
+
+        super().__init__(queue.SimpleQueue(), queue.SimpleQueue())
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
         self._answers.get()
 
     def end(self) -> None:
@@ -57,26 +64,15 @@ class ThreadWorker:
         self._thread.join()
 
 
-class GreenletWorker:
+class GreenletWorker(_BehindQueues):
     """A greenlet behind two of gevent's queues."""
 
     def __init__(self) -> None:
         import gevent  # noqa: PLC0415 (only where it is measured)
         from gevent.queue import SimpleQueue  # noqa: PLC0415
 
-        self._jobs: Any = SimpleQueue()
-        self._answers: Any = SimpleQueue()
+        super().__init__(SimpleQueue(), SimpleQueue())
         self._greenlet = gevent.spawn(self._serve)
-        self._answers.get()
-
-    def _serve(self) -> None:
-        self._answers.put(0)
-        while (job := self._jobs.get()) is not None:
-            self._answers.put(job)
-
-    def trip(self) -> None:
-        """Hand it a job, and return when the answer is back."""
-        self._jobs.put(1)
         self._answers.get()
 
     def end(self) -> None:

@@ -177,7 +177,8 @@ class _MockHandler(mockssh.server.Handler):  # type: ignore[misc]
     """
 
     def run(self) -> None:
-        super().run()
+        with suppress(EOFError):  # a client that was refused has left before it says so
+            super().run()
         for commands in self.command_queues.values():
             commands.put(None)
 

@@ -29,6 +29,7 @@ from fleetrun.executors import (
     idle_in_each,
     make_plan,
 )
+from fleetrun.executors.cluster import Dask
 from fleetrun.executors.tally import Tally
 from fleetrun.given import AUTO, read_carrier, read_hosts, read_limit, read_mode
 from fleetrun.hosts import Host
@@ -74,8 +75,8 @@ class Fleet:
 
     Args:
         hosts: at least one; text (`web1`, `deploy@web2:2222`) is read as an inline inventory.
-        mode: how the waiting is overlapped (see `fleetrun.executors.Mode`); `auto` chooses by the
-            number of hosts and cores.
+        mode: how the waiting is overlapped (see `fleetrun.executors.Mode`), or the Dask cluster
+            whose workers do it; `auto` chooses by the number of hosts and cores.
         forks: at most this many hosts at once; None means what suits the mode (see `make_plan`).
         carrier: what carries the hosts in the workers of `hybrid`: `greenlets` (None means these),
             or `threads` where gevent cannot be used.
@@ -102,7 +103,7 @@ class Fleet:
         self,
         hosts: Iterable[Host | str],
         *,
-        mode: Mode | str = AUTO,
+        mode: Mode | Dask | str = AUTO,
         forks: int | None = None,
         carrier: Carrier | str | None = None,
         retries: int = 0,
@@ -119,8 +120,13 @@ class Fleet:
         self._retries = retries
         self._most_failed = read_limit(max_fail, len(self.hosts))
         self._most_unreachable = read_limit(max_unreachable, len(self.hosts))
+        known_mode, dask = read_mode(mode)
         self.plan: Plan = make_plan(
-            read_mode(mode), forks=forks, hosts=len(self.hosts), carrier=read_carrier(carrier)
+            known_mode,
+            forks=forks,
+            hosts=len(self.hosts),
+            carrier=read_carrier(carrier),
+            place=dask,
         )
         self._connect: Connect = SshConnect() if connect is None else connect
         self._max_sessions = max_sessions
@@ -133,7 +139,7 @@ class Fleet:
         source: str | Path | Sequence[str | Path],
         *,
         limit: str | Targets | None = None,
-        mode: Mode | str = AUTO,
+        mode: Mode | Dask | str = AUTO,
         forks: int | None = None,
         carrier: Carrier | str | None = None,
         overrides: Overrides | None = None,
@@ -388,6 +394,8 @@ class Fleet:
         self._calls.check_open()
         if isinstance(self._connect, Prepares):
             self._connect.prepare(self.hosts)
+        if self.plan.place is not None:
+            self.plan.place.check(self.hosts)
         each = operation if isinstance(operation, Sequence) else [operation] * len(self.hosts)
         work = Work(
             jobs=[

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from fleetrun.errors import UsageError
 from fleetrun.executors import Carrier, Mode
+from fleetrun.executors.cluster import Dask
 from fleetrun.hosts import Host
 from fleetrun.share import Share
 
@@ -42,12 +43,14 @@ def _read(text: str) -> tuple[Host, ...]:
     return Inventory.of([text]).hosts
 
 
-def read_mode(mode: Mode | str) -> Mode | None:
-    """Return the mode of that name; None for `auto`."""
+def read_mode(mode: Mode | Dask | str) -> tuple[Mode | None, Dask | None]:
+    """Return the mode of that name, None for `auto`; and the cluster, if one was given."""
+    if isinstance(mode, Dask):
+        return Mode.DASK, mode
     if mode == AUTO:
-        return None
+        return None, None
     try:
-        return Mode(mode)
+        return Mode(mode), None
     except ValueError as error:
         known = ", ".join([AUTO, *Mode])
         raise UsageError(f"there is no mode {mode!r}; there are: {known}") from error

@@ -164,7 +164,12 @@ def _back_off_s(attempts: int) -> float:
 
 
 def lost_result(
-    job: Job, phases: Sequence[PhaseReached], error: SessionError, *, started_at_s: float
+    job: Job,
+    phases: Sequence[PhaseReached],
+    error: SessionError,
+    *,
+    started_at_s: float | None,
+    surely: bool = True,
 ) -> Result:
     """Return the result of a job that was begun and whose own result will never come.
 
@@ -172,7 +177,9 @@ def lost_result(
         job: the job.
         phases: the phases that it is known to have reached, in order.
         error: what became of it; the outcome follows from it and the last phase, as for any job.
-        started_at_s: when it was begun, on the monotonic clock.
+        started_at_s: when it was begun, on the monotonic clock; None when that is not known.
+        surely: whether it reached no other phase than those. If it may have, it counts as one whose
+            work was handed over.
     """
     now = time.monotonic()
     seconds: dict[Phase, float] = {}
@@ -180,7 +187,7 @@ def lost_result(
     for reached, until_s in zip(phases, left_at_s, strict=False):  # no phase, nothing left
         seconds[reached.phase] = seconds.get(reached.phase, 0.0) + until_s - reached.at_s
     phase = phases[-1].phase if phases else None
-    verdict = _judge_error(phase, error)
+    verdict = _judge_error(error, handed_over=phase in HANDED_OVER or not surely, phase=phase)
     return Result(
         host=job.host.name,
         outcome=verdict.outcome,
@@ -189,7 +196,7 @@ def lost_result(
         error=verdict.error,
         phase_seconds=seconds,
         started_at_s=started_at_s,
-        seconds=now - started_at_s,
+        seconds=0.0 if started_at_s is None else now - started_at_s,
         attempts=1,
     )
 
@@ -204,7 +211,7 @@ class _Verdict:
 def _judge(phase: Phase | None, ending: Ending, error: SessionError | None) -> _Verdict:
     """Decide the outcome from the phase that was reached, never from an error's text."""
     if error is not None:
-        return _judge_error(phase, error)
+        return _judge_error(error, handed_over=phase in HANDED_OVER, phase=phase)
     if ending.refused is not None:
         return _Verdict(outcome=Outcome.FAILED, error=ending.refused)
     if ending.signal is not None:
@@ -224,8 +231,7 @@ def _judge(phase: Phase | None, ending: Ending, error: SessionError | None) -> _
     )
 
 
-def _judge_error(phase: Phase | None, error: SessionError) -> _Verdict:
-    handed_over = phase in HANDED_OVER
+def _judge_error(error: SessionError, *, handed_over: bool, phase: Phase | None) -> _Verdict:
     if isinstance(error, Refused):
         refused = Outcome.FAILED if phase is Phase.TRANSFER else Outcome.UNREACHABLE
         return _Verdict(outcome=refused, error=str(error))

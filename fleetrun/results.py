@@ -71,7 +71,8 @@ class Result:
     Attributes:
         host: the name of the host.
         outcome: how it ended.
-        phase: the phase in which it ended; None when it was never begun.
+        phase: the phase in which it ended, or the last that is known of one that is lost; None
+            when it was never begun, or nothing is known.
         exit_status: the command's own status, 0 to 255 (some servers send more); None when none
             was seen, and always None for transfers.
         signal: name of the signal that ended the command, without SIG (`KILL`); None without one.

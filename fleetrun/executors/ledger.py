@@ -48,9 +48,9 @@ class Ledger:
         return len(self._waiting)
 
     @property
-    def waiting_hosts(self) -> list[str]:
-        """The names of the hosts whose jobs nobody has taken yet, in order."""
-        return list(self._waiting)
+    def waiting_jobs(self) -> list[Job]:
+        """The jobs that nobody has taken yet, in order."""
+        return list(self._waiting.values())
 
     def take(self) -> Job | None:
         """Take the next job that waits and may begin; None when there is none."""
@@ -93,17 +93,26 @@ class Ledger:
         """Whether the job was begun and has not finished."""
         return job.host.name in self._begun
 
-    def lost(self, reason: SessionError, jobs: Iterable[Job] | None = None) -> list[Event]:
+    def lost(
+        self, reason: SessionError, jobs: Iterable[Job] | None = None, *, surely: bool = True
+    ) -> list[Event]:
         """Return how jobs end of which no more will be heard; None means all unfinished ones.
 
         The outcome of one that was begun follows from the phase that it had reached, as always;
-        one that was not is `not_run`.
+        one that was not is `not_run`. Unless it is surely so: they may have come further than is
+        known, and all of them are `lost` then.
         """
         jobs = self._unfinished.values() if jobs is None else jobs
-        return [Finished(result=self._lost(job, reason)) for job in jobs]
+        return [Finished(result=self._lost(job, reason, surely=surely)) for job in jobs]
 
-    def _lost(self, job: Job, reason: SessionError) -> Result:
+    def _lost(self, job: Job, reason: SessionError, *, surely: bool) -> Result:
         begun = self._begun.get(job.host.name)
-        if begun is None:
+        if begun is None and surely:
             return not_run(job.host.name, str(reason))
-        return lost_result(job, begun.phases, reason, started_at_s=begun.at_s)
+        return lost_result(
+            job,
+            begun.phases if begun else [],
+            reason,
+            started_at_s=begun.at_s if begun else None,
+            surely=surely,
+        )

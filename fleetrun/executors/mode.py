@@ -9,6 +9,7 @@ carries a host inside. Engines know the values and never the mode's name.
     processes     forks           1                 threads
     greenlets     1               forks             greenlets
     hybrid        cores           forks / cores     greenlets
+    dask          a cluster's     forks / workers   greenlets
 """
 
 from __future__ import annotations
@@ -16,17 +17,23 @@ from __future__ import annotations
 import enum
 import os
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from fleetrun.errors import UsageError
 from fleetrun.executors.limits import affordable
 
+if TYPE_CHECKING:
+    from fleetrun.executors.line import Place
+
 DEFAULT_THREADS = 64
 DEFAULT_GREENLETS = 512
+DEFAULT_AWAY = 256
+"""How many hosts at once in each worker of a cluster."""
 DEFAULT_MAX_SESSIONS = 1024
 _PROCESSES_A_CORE = 2
 _FEW_HOSTS = 32
 _MANY_HOSTS = 96
-_DESCRIPTORS_A_HOST = 3
+DESCRIPTORS_A_HOST = 3
 """A socket; while logging in, the agent or a key file; while copying, the local file."""
 _DESCRIPTORS_A_WORKER = 1
 """This end of its socket pair."""
@@ -45,6 +52,8 @@ class Mode(enum.StrEnum):
     """One worker process with an event loop (gevent) that switches at each wait."""
     HYBRID = "hybrid"
     """A worker process for each core, with an event loop in each."""
+    DASK = "dask"
+    """Worker processes on the machines of a Dask cluster, with an event loop in each."""
 
 
 class Carrier(enum.StrEnum):
@@ -64,6 +73,9 @@ class Plan:
         width: how many hosts each process works on at once.
         carrier: what carries each of them there; greenlets are for worker processes alone, since
             the process that imports fleetrun is never patched.
+        most: at most that many hosts at once, whatever the number of workers comes to; None when
+            the width of each is the only bound.
+        place: where the workers are, which may become more and fewer; None for this machine.
         note: a sentence for the user when it is less than was asked for; None otherwise.
         why: why `auto` came to it, a clause; None when the mode was asked for.
     """
@@ -72,13 +84,21 @@ class Plan:
     workers: int
     width: int
     carrier: Carrier = Carrier.THREADS
+    most: int | None = None
+    place: Place | None = None
     note: str | None = None
     why: str | None = None
 
     @property
+    def site_key(self) -> str | None:
+        """The variable whose value is the site that a host is reached from; None for none."""
+        return None if self.place is None else self.place.site_key
+
+    @property
     def at_once(self) -> int:
         """How many hosts are worked on at once, all processes together."""
-        return max(1, self.workers) * self.width
+        at_once = max(1, self.workers) * self.width
+        return at_once if self.most is None else min(at_once, self.most)
 
     def for_some(self, hosts: int) -> Plan:
         """Return the same plan for a part of its hosts: no process or place that has none."""
@@ -88,7 +108,12 @@ class Plan:
 
 
 def make_plan(
-    mode: Mode | None, *, forks: int | None, hosts: int, carrier: Carrier | None = None
+    mode: Mode | None,
+    *,
+    forks: int | None,
+    hosts: int,
+    carrier: Carrier | None = None,
+    place: Place | None = None,
 ) -> Plan:
     """Return the plan for that many hosts.
 
@@ -102,8 +127,11 @@ def make_plan(
         hosts: how many hosts there are; there are never more forks than hosts.
         carrier: what carries the hosts in `hybrid`'s workers: threads where gevent cannot be used;
             None means greenlets. No other mode has a choice.
+        place: where the workers of `dask` are; None means a cluster on this machine that is started
+            for each run.
 
-    Raises `UsageError` when forks is less than 1, and for a carrier in another mode.
+    Raises `UsageError` when forks is less than 1, and for a carrier in another mode; for `dask`
+    what `Place.capacity` raises, and `DependencyError` when Dask is not installed.
     """
     if carrier is not None and mode is not Mode.HYBRID:
         raise UsageError(f"workers full of {carrier} are for the mode {Mode.HYBRID} alone")
@@ -116,7 +144,7 @@ def make_plan(
             return Plan(mode=mode, workers=0, width=1)
         case Mode.THREADS:
             wanted = _at_most(hosts, forks or DEFAULT_THREADS)
-            width = affordable(wanted, descriptors_each=_DESCRIPTORS_A_HOST)
+            width = affordable(wanted, descriptors_each=DESCRIPTORS_A_HOST)
             return Plan(mode=mode, workers=0, width=width, note=_note(wanted, width))
         case Mode.PROCESSES:
             wanted = _at_most(hosts, forks or _PROCESSES_A_CORE * _cores())
@@ -129,6 +157,8 @@ def make_plan(
             return _wide(
                 mode, workers, forks=forks, hosts=hosts, carrier=carrier or Carrier.GREENLETS
             )
+        case Mode.DASK:
+            return _away(place, forks=forks, hosts=hosts)
 
 
 def idle_in_each(plan: Plan, *, hosts: int, max_sessions: int) -> int:
@@ -140,7 +170,7 @@ def idle_in_each(plan: Plan, *, hosts: int, max_sessions: int) -> int:
     """
     share = max_sessions // max(1, plan.workers)
     wanted = hosts if hosts <= max_sessions else max(1, share)
-    busy = plan.width * _DESCRIPTORS_A_HOST
+    busy = plan.width * DESCRIPTORS_A_HOST
     return max(1, affordable(busy + wanted, descriptors_each=1) - busy)
 
 
@@ -149,9 +179,27 @@ def _wide(mode: Mode, workers: int, *, forks: int | None, hosts: int, carrier: C
     default = DEFAULT_GREENLETS if carrier is Carrier.GREENLETS else DEFAULT_THREADS * workers
     share_of_hosts = -(-hosts // workers)
     wanted = _at_most(share_of_hosts, (forks or default) // workers)
-    width = affordable(wanted, descriptors_each=_DESCRIPTORS_A_HOST)  # a worker inherits the limit
+    width = affordable(wanted, descriptors_each=DESCRIPTORS_A_HOST)  # a worker inherits the limit
     note = _note(wanted * workers, width * workers)
     return Plan(mode=mode, workers=workers, width=width, carrier=carrier, note=note)
+
+
+def _away(place: Place | None, *, forks: int | None, hosts: int) -> Plan:
+    """Return a plan of a cluster's workers; what limits each is found out where it runs."""
+    if place is None:
+        from fleetrun.executors.cluster import Dask  # noqa: PLC0415 (an extra)
+
+        place = Dask()
+    workers = _at_most(min(hosts, forks or hosts), place.capacity())
+    width = DEFAULT_AWAY if forks is None else -(-forks // workers)
+    return Plan(
+        mode=Mode.DASK,
+        workers=workers,
+        width=_at_most(-(-hosts // workers), width),
+        carrier=Carrier.GREENLETS,
+        most=forks,
+        place=place,
+    )
 
 
 def _choose(*, forks: int | None, hosts: int) -> Plan:

@@ -1,4 +1,4 @@
-"""One worker process, as its supervisor holds it: a socket, a child, the jobs it was given."""
+"""Worker processes on this machine: each a child, at the other end of a socket pair."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 
+from fleetrun.executors.line import Line, Site
 from fleetrun.executors.mode import Carrier
-from fleetrun.executors.vigil import Vigil
-from fleetrun.executors.wire import CHUNK_BYTES, Unpacker, pack
-from fleetrun.job import Job
+from fleetrun.executors.wire import CHUNK_BYTES
 
 _EXIT_S = 1.0
 """How long a worker may take to exit once its socket is closed, before it is killed."""
@@ -33,28 +32,53 @@ would ask every script for an `if __name__ == "__main__"`.
 """
 
 
+class ThisMachine:
+    """The `Workplace` of modes that stay on this machine.
+
+    Args:
+        carrier: what carries the hosts in the workers.
+    """
+
+    is_away = False
+    patience_s = 0.0
+
+    def __init__(self, carrier: Carrier) -> None:
+        self._carrier = carrier
+
+    def openings(self, wanted: Mapping[Site, int], *, planned: int, hired: int) -> int:
+        """Return how many are missing; asked only while jobs wait."""
+        del wanted
+        return planned - hired
+
+    def start(self) -> Line:
+        """Start a child process."""
+        return WorkerProcess(self._carrier)
+
+    def serves(self, site: Site) -> bool:
+        """Return True: a child reaches whatever this process reaches."""
+        del site
+        return True
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class WorkerProcess:
-    """A worker process. Used by one thread.
+    """A worker process of this machine, and the `Line` to it.
 
     It has a process group of its own, so that a terminal's Ctrl-C reaches this process alone. It
     ends when its socket is closed, be it because this process died.
 
-    Attributes:
-        width: how many jobs it takes at once; 0 until it has said that it is ready.
-        jobs: what it was given and has not finished, by host name.
-        fault: why it cannot be used, as far as that is known.
-        vigil: the watch over it.
-
     Raises `OSError` when it cannot be started.
     """
 
-    def __init__(self, setup: bytes, carrier: Carrier) -> None:
-        self.width = 0
-        self.jobs: dict[str, Job] = {}
-        self.fault: str | None = None
-        self.vigil = Vigil()
-        self._unpacker = Unpacker()
-        self._unsent = bytearray(setup)
+    sites: frozenset[str] = frozenset()
+    is_leaving = False
+    is_exact = True
+    """What it said lies in the socket, whatever became of it."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self.departed_bytes = 0
         self._socket, theirs = socket.socketpair()
         with theirs:
             try:
@@ -68,44 +92,18 @@ class WorkerProcess:
         """Return the descriptor of this end of the socket."""
         return self._socket.fileno()
 
-    @property
-    def has_unsent(self) -> bool:
-        """Whether something could not be sent yet: `send` again when the socket takes more."""
-        return bool(self._unsent)
+    def send(self, data: bytearray) -> int:
+        """Send as much as the socket takes at once."""
+        sent = self._socket.send(data)
+        self.departed_bytes += sent
+        return sent
 
-    def give(self, jobs: Sequence[Job]) -> None:
-        """Give it jobs. Raises `FleetrunError`, and has given none, when one cannot be pickled."""
-        self._unsent += pack(jobs)
-        self.jobs.update((job.host.name, job) for job in jobs)
-        self.send()
-
-    def tell(self, thing: object) -> None:
-        """Tell it something else."""
-        self._unsent += pack([thing])
-        self.send()
-
-    def send(self) -> None:
-        """Send as much of what is unsent as the socket takes."""
-        try:
-            while self._unsent:
-                del self._unsent[: self._socket.send(self._unsent)]
-        except BlockingIOError:
-            return
-        except OSError:  # it died: that is read from the socket, after its last words
-            self._unsent.clear()
-
-    def receive(self) -> Iterator[object] | None:
-        """Return what it says, as much as there is up to 256 KiB; None when it has died."""
-        try:
-            piece = self._socket.recv(CHUNK_BYTES)
-        except BlockingIOError:
-            return iter(())
-        except OSError:  # it died with words of ours unread (ECONNRESET)
-            return None
-        return self._unpacker.feed(piece) if piece else None
+    def receive(self) -> bytes:
+        """Return what there is, up to 256 KiB."""
+        return self._socket.recv(CHUNK_BYTES)
 
     def kill(self) -> None:
-        """End it by force; what it said before can still be received."""
+        """End it by force."""
         self._process.kill()
 
     def hang_up(self) -> None:
@@ -113,14 +111,12 @@ class WorkerProcess:
         self._socket.close()
 
     def wait(self) -> str:
-        """Wait for its end, which must be near, and return what it was: a clause."""
+        """Wait for its end; return the signal that ended it, or its exit status."""
         try:
             status = self._process.wait(_EXIT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
-        if self.fault is not None:
-            return self.fault
         if status < 0:
             return f"killed by {_SIGNALS.get(-status, f'signal {-status}')}"
         return f"exit status {status}"

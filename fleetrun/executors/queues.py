@@ -1,26 +1,36 @@
 """Which worker the waiting jobs are for: the one that has the host's session open, if any has.
 
+Where hosts have a site, only workers of that site come into question.
+
 ledger ─► a queue for each worker that is a home of hosts ─┬─► that worker
-          a queue for the hosts that have none ────────────┘
-          a queue whose worker is busy for long ─► a worker that has nothing to do
+          a queue for each site of hosts that have none ────┤
+          a queue whose worker is busy for long ─► a worker of the site that has nothing to do
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from fleetrun.executors.crew import Crew
+from fleetrun.executors.end import WorkerEnd
 from fleetrun.executors.ledger import Ledger
-from fleetrun.executors.process import WorkerProcess
+from fleetrun.executors.line import Site
+from fleetrun.hosts import Host
 from fleetrun.job import Job
 
 _PATIENCE_S = 0.5
 """How long a worker has nothing to do before it takes hosts whose sessions others have open: about
 what a login far away takes, so that waiting on would be no faster."""
+
+
+def site_of(host: Host, site_key: str | None) -> Site:
+    """Return the site that the host is reached from; None when any will do."""
+    value = None if site_key is None else host.vars.get(site_key)
+    return None if value is None else str(value)
 
 
 class Queues:
@@ -29,19 +39,21 @@ class Queues:
     Args:
         ledger: the jobs; what is taken from it elsewhere is not given out here any more.
         crew: the workers, and whose homes they are.
+        site_key: the variable whose value is the site of a host; None when all hosts are alike.
     """
 
-    def __init__(self, ledger: Ledger, crew: Crew) -> None:
+    def __init__(self, ledger: Ledger, crew: Crew, site_key: str | None = None) -> None:
         self._ledger = ledger
-        self._homeless: deque[str] = deque()
-        self._at_home: dict[WorkerProcess, deque[str]] = {}
-        self._idle_since_s: dict[WorkerProcess, float] = {}
-        for host in ledger.waiting_hosts:
-            home = crew.home_of(host)
-            queue = self._homeless if home is None else self._at_home.setdefault(home, deque())
-            queue.append(host)
+        self._site_key = site_key
+        self._homeless: dict[Site, deque[str]] = {}
+        self._at_home: dict[WorkerEnd, dict[Site, deque[str]]] = {}
+        self._idle_since_s: dict[WorkerEnd, float] = {}
+        for job in ledger.waiting_jobs:
+            home = crew.home_of(job.host.name)
+            by_site = self._homeless if home is None else self._at_home.setdefault(home, {})
+            by_site.setdefault(self._site(job), deque()).append(job.host.name)
 
-    def take(self, worker: WorkerProcess, room: int) -> list[Job]:
+    def take(self, worker: WorkerEnd, room: int) -> list[Job]:
         """Return up to that many jobs that are for the worker now."""
         if room <= 0:
             return []
@@ -59,27 +71,42 @@ class Queues:
             return math.inf
         return max(0.0, min(self._idle_since_s.values()) + _PATIENCE_S - time.monotonic())
 
+    def waiting(self) -> Counter[Site]:
+        """Return how many jobs wait, by site."""
+        if self._site_key is None:
+            return Counter({None: self._ledger.waiting})
+        return Counter(map(self._site, self._ledger.waiting_jobs))
+
+    def take_all(self, site: Site) -> list[Job]:
+        """Return all jobs that wait for a worker at the site."""
+        hosts = [job.host.name for job in self._ledger.waiting_jobs if self._site(job) == site]
+        return [job for host in hosts if (job := self._ledger.take_of(host)) is not None]
+
     def give_back(self, jobs: Sequence[Job]) -> None:
         """Let jobs that were taken and never begun wait again, as the next ones, for anybody."""
         for job in reversed(jobs):
             self._ledger.give_back(job)
-            self._homeless.appendleft(job.host.name)
+            self._homeless.setdefault(self._site(job), deque()).appendleft(job.host.name)
 
-    def close(self, worker: WorkerProcess) -> None:
-        """Let the jobs that are for a worker which has died wait for anybody."""
-        self._homeless.extend(self._at_home.pop(worker, ()))
+    def close(self, worker: WorkerEnd) -> None:
+        """Let the jobs that are for a worker which has died or leaves wait for anybody."""
+        for site, queue in self._at_home.pop(worker, {}).items():
+            self._homeless.setdefault(site, deque()).extend(queue)
         self._idle_since_s.pop(worker, None)
 
-    def _jobs_for(self, worker: WorkerProcess) -> Iterator[Job]:
+    def _site(self, job: Job) -> Site:
+        return site_of(job.host, self._site_key)
+
+    def _jobs_for(self, worker: WorkerEnd) -> Iterator[Job]:
         for queue in self._queues_for(worker):
             while queue:
                 job = self._ledger.take_of(queue.popleft())
                 if job is not None:
                     yield job
 
-    def _queues_for(self, worker: WorkerProcess) -> Iterator[deque[str]]:
-        yield self._at_home.get(worker, deque())
-        yield self._homeless
+    def _queues_for(self, worker: WorkerEnd) -> Iterator[deque[str]]:
+        sites: list[Site] = [*sorted(worker.sites), None]
         idle_since_s = self._idle_since_s.get(worker, math.inf)
-        if time.monotonic() >= idle_since_s + _PATIENCE_S:
-            yield from self._at_home.values()
+        others = self._at_home.values() if time.monotonic() >= idle_since_s + _PATIENCE_S else ()
+        for by_site in (self._at_home.get(worker, {}), self._homeless, *others):
+            yield from (by_site[site] for site in sites if site in by_site)

@@ -10,21 +10,29 @@ It runs in the caller's thread and has none of its own.
 from __future__ import annotations
 
 import logging
+import math
+import time
+from collections import Counter
 from collections.abc import Callable
 
 from fleetrun.errors import Cancelled, ConnectionLost, FleetrunError, SessionError
 from fleetrun.events import Event, Finished, Output, PhaseReached, Started
+from fleetrun.executors.clock import ahead_s, told_here
 from fleetrun.executors.crew import Crew
+from fleetrun.executors.end import WorkerEnd
 from fleetrun.executors.ledger import Ledger
+from fleetrun.executors.line import Site
 from fleetrun.executors.mode import Plan
-from fleetrun.executors.process import WorkerProcess
 from fleetrun.executors.queues import Queues
-from fleetrun.executors.wire import CancelAll, Failed, Hold, Ping, Pong, Ready
+from fleetrun.executors.wire import Ask, CancelAll, Failed, Hold, Ping, Ready
 from fleetrun.job import Job
 from fleetrun.session import Cancel
 
 _SPARE_LIVES = 3
 """Deaths beyond one of each worker, with no job finished in between, before no more are hired."""
+
+_GLANCE_S = 0.5
+"""How often it is looked where workers can be started, when they may come and go by themselves."""
 
 
 class Supervisor:
@@ -33,11 +41,12 @@ class Supervisor:
     A worker is given as many jobs as it is wide, and the next one only when the caller has had the
     end of an earlier one and asks for more. So none waits in a worker behind a slow host while
     another worker is idle, and a caller that stops there has begun no other. A job that a worker
-    has begun is never given to another; one that it has not begun is, when it dies. One that hangs
-    is found and killed (see `Vigil`), and has then died like any other.
+    may have begun is never given to another; one that it has surely not begun is, when it dies. One
+    that hangs is found and killed (see `Vigil`), and has then died like any other. A worker that
+    comes later is given jobs, and one that is to leave no more of them.
 
     Args:
-        plan: how many workers there are to be, and how many jobs each is given at once.
+        plan: how many workers there are to be, where, and how many jobs each is given at once.
         ledger: the jobs.
         cancel: the run's stop button.
         crew: the workers; used by nobody else during the run.
@@ -61,8 +70,10 @@ class Supervisor:
         self._cancel = cancel
         self._crew = crew
         self._leave = leave
-        self._queues = Queues(ledger, crew)
+        self._queues = Queues(ledger, crew, plan.site_key)
         self._killed = False
+        self._look_at_s = 0.0
+        self._stranded_since_s: dict[Site, float] = {}
         self._deaths = 0
         self._last_death = ""
         self._hopeless: FleetrunError | None = None
@@ -74,14 +85,15 @@ class Supervisor:
         self._give_out()
         if refused := self._ledger.refused():
             return refused
-        self._hire()
-        if not self._crew.workers:
-            reason = f"no worker process could be kept alive; the last one: {self._last_death}"
-            return self._ledger.lost(SessionError(reason))
+        if self._is_time_to_look():
+            self._hire()
+            if stranded := self._stranded():
+                return stranded
         events: list[Event] = []
         for worker in self._crew.wait(self._wait_s(patience_s)):
             events += self._hear(worker)
         self._look_after_workers()
+        self._let_go()
         return events
 
     def stop(self) -> None:
@@ -111,35 +123,99 @@ class Supervisor:
             self._leave(self._crew)
 
     def _give_out(self) -> None:
-        for worker in self._crew.workers:
-            room = min(worker.width, self._plan.width) - len(worker.jobs)
-            if jobs := self._queues.take(worker, room):
+        working = [worker for worker in self._crew.workers if not worker.is_leaving]
+        left = math.inf
+        share = self._plan.width
+        if self._plan.most is not None and working:
+            left = self._plan.most - sum(len(worker.jobs) for worker in self._crew.workers)
+            share = -(-self._plan.most // len(working))
+        for worker in working:
+            room = min(worker.width, share, left + len(worker.jobs)) - len(worker.jobs)
+            if jobs := self._queues.take(worker, int(room)):
+                left -= len(jobs)
                 self._give(worker, jobs)
 
-    def _give(self, worker: WorkerProcess, jobs: list[Job]) -> None:
+    def _give(self, worker: WorkerEnd, jobs: list[Job]) -> None:
         try:
             self._crew.give(worker, jobs)
         except FleetrunError:
             self._queues.give_back(jobs)
             raise
 
+    def _is_time_to_look(self) -> bool:
+        """Return whether to look for workers: at once when there are fewer than planned."""
+        now_s = time.monotonic()
+        missing = len(self._crew.workers) < self._plan.workers and self._plan.place is None
+        if not missing and self._crew.workers and now_s < self._look_at_s:
+            return False
+        self._look_at_s = now_s + _GLANCE_S
+        return True
+
     def _hire(self) -> None:
-        """Start workers up to the plan's number, while there is work for them."""
-        while (
-            self._ledger.waiting
-            and len(self._crew.workers) < self._plan.workers
-            and self._deaths < self._plan.workers + _SPARE_LIVES
-        ):
-            try:
-                self._crew.hire()
-            except OSError as error:
-                self._deaths += 1
-                self._last_death = str(error)
+        """Start workers up to the plan's number, or as they come, while there is work for them."""
+        if not self._may_hire():
+            return
+        for _ in range(self._crew.openings(self._wanted(), planned=self._plan.workers)):
+            while self._may_hire() and not self._hire_one():
+                pass
+
+    def _wanted(self) -> Counter[Site]:
+        """Return how many jobs wait that no worker has room for, by site."""
+        wanted = self._queues.waiting()
+        for worker in self._crew.workers:
+            if not worker.is_leaving:
+                room = (worker.width or self._plan.width) - len(worker.jobs)
+                wanted.subtract(dict.fromkeys([*worker.sites, None], room))
+        return wanted
+
+    def _may_hire(self) -> bool:
+        """Whether workers do anything else than die."""
+        lives = max(self._plan.workers, len(self._crew.workers)) + _SPARE_LIVES
+        return self._deaths < lives and self._ledger.waiting > 0
+
+    def _hire_one(self) -> bool:
+        try:
+            self._crew.hire()
+        except OSError as error:
+            self._deaths += 1
+            self._last_death = str(error)
+            return False
+        return True
+
+    def _stranded(self) -> list[Event]:
+        """Return how those jobs end that no worker is left for, nor comes for in time."""
+        waiting = self._queues.waiting() if self._ledger.waiting else {}
+        now_s = time.monotonic()
+        since_s = {site: now_s for site in waiting if not self._is_served(site)}
+        since_s |= {site: at_s for site, at_s in self._stranded_since_s.items() if site in since_s}
+        self._stranded_since_s = since_s
+        over = {s for s, at_s in since_s.items() if now_s >= at_s + self._crew.patience_s}
+        events: list[Event] = []
+        for site in over:
+            jobs = self._queues.take_all(site)
+            events += self._ledger.lost(SessionError(self._nobody_at(site)), jobs)
+        return events
+
+    def _is_served(self, site: Site) -> bool:
+        """Return whether there is a worker for the site, or one could be hired."""
+        if any(site is None or site in worker.sites for worker in self._crew.workers):
+            return True
+        return self._may_hire() and self._crew.serves(site)
+
+    def _nobody_at(self, site: Site) -> str:
+        where = "" if site is None else f" at the site {site!r}"
+        return (
+            f"no worker process could be kept alive{where}; the last one: {self._last_death}"
+            if self._last_death
+            else f"there is no worker any more{where}"
+        )
 
     def _wait_s(self, patience_s: float | None) -> float:
         """Return how long to wait for words, which is until the next worker is to be looked at."""
         waits = [max(0.0, worker.vigil.left_s) for worker in self._crew.workers]
         waits.append(self._queues.patience_s)
+        if self._plan.place is not None:
+            waits.append(_GLANCE_S)
         return min(waits if patience_s is None else [patience_s, *waits])
 
     def _look_after_workers(self) -> None:
@@ -151,7 +227,7 @@ class Supervisor:
                 worker.fault = fault
                 worker.kill()
 
-    def _hear(self, worker: WorkerProcess) -> list[Event]:
+    def _hear(self, worker: WorkerEnd) -> list[Event]:
         """Take in what the worker said: words or its death, never both in one step.
 
         So all that it said is in the ledger by the time its death is judged.
@@ -162,40 +238,62 @@ class Supervisor:
         events: list[Event] = []
         for thing in things:
             match thing:
-                case Ready():
-                    worker.width = thing.width
-                case Pong():
-                    pass  # to be heard is all that it is for
-                case Failed():
-                    self._accept(worker, thing)
-                case logging.LogRecord():
-                    _log(thing)
                 case Finished():
-                    del worker.jobs[thing.host]
+                    worker.finish(thing.host)
                     self._crew.settle(thing.host, worker)
                     self._deaths = 0
                     events.append(thing)
                 case Started() | PhaseReached() | Output():
                     events.append(thing)
+                case _:
+                    self._listen(worker, thing)
         worker.vigil.hear(ready=worker.width > 0)
+        if worker.clock_ahead_s:
+            return [told_here(event, worker.clock_ahead_s) for event in events]
         return events
 
-    def _bury(self, worker: WorkerProcess) -> list[Event]:
-        """Take leave of a dead worker: what it had begun is lost, what it had not waits again."""
+    def _listen(self, worker: WorkerEnd, thing: object) -> None:
+        """Take in what else the worker says; to be heard is all that a `Pong` is for."""
+        match thing:
+            case Ready():
+                worker.width = thing.width
+                worker.clock_ahead_s = ahead_s(thing, time.monotonic())
+            case Ask():
+                self._crew.answer(worker, thing)
+            case Failed():
+                self._accept(worker, thing)
+            case logging.LogRecord():
+                _log(thing)
+
+    def _bury(self, worker: WorkerEnd) -> list[Event]:
+        """Take leave of a dead worker: what it may have begun is lost, the rest waits again."""
         self._last_death = self._crew.bury(worker)
         self._deaths += 1
-        begun = [job for job in worker.jobs.values() if self._ledger.has_begun(job)]
-        unbegun = [job for job in worker.jobs.values() if not self._ledger.has_begun(job)]
+        jobs = list(worker.jobs.values())
+        begun = [job for job in jobs if self._may_have_begun(worker, job)]
+        unbegun = [job for job in jobs if not self._may_have_begun(worker, job)]
         self._queues.give_back(unbegun)
         self._queues.close(worker)
-        return self._ledger.lost(self._reason(), begun)
+        return self._ledger.lost(self._reason(), begun, surely=worker.is_exact)
+
+    def _may_have_begun(self, worker: WorkerEnd, job: Job) -> bool:
+        if worker.is_exact:
+            return self._ledger.has_begun(job)
+        return worker.may_have(job)
+
+    def _let_go(self) -> None:
+        """Part with the workers that are to leave and have finished what they had."""
+        for worker in [worker for worker in self._crew.workers if worker.is_leaving]:
+            self._queues.close(worker)
+            if not worker.jobs:
+                self._crew.dismiss(worker)
 
     def _reason(self) -> SessionError:
         if self._killed:
             return Cancelled("it did not end when the run was cancelled; its worker was killed")
         return ConnectionLost(f"the worker process that worked on it died: {self._last_death}")
 
-    def _accept(self, worker: WorkerProcess, failed: Failed) -> None:
+    def _accept(self, worker: WorkerEnd, failed: Failed) -> None:
         """Remember why a worker ends, and whether every other would end likewise."""
         worker.fault = failed.reason
         if failed.hopeless and not self._cancel.pressed:

@@ -1,10 +1,10 @@
 """What a supervisor and a worker process say to each other, and how it travels.
 
-    supervisor ── Setup, Job …, Ping, Hold, CancelAll, RunOver ──► worker
-    supervisor ◄── Ready, events …, log records, Pong, Failed ── worker
+    supervisor ── Setup, Job …, Answer, Ping, Hold, CancelAll, RunOver ──► worker
+    supervisor ◄── Ready, events …, Ask, log records, Pong, Failed ── worker
 
-Things travel in frames over a socket pair: eight bytes of length, then a pickled list of things.
-Pickles are read from our own children and parents alone.
+Things travel in frames over a line (`fleetrun.executors.line`): eight bytes of length, then a
+pickled list of things. Pickles are read from our own workers and supervisors alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fleetrun.errors import FleetrunError
+from fleetrun.home import Question
 from fleetrun.session import Connect
 
 CHUNK_BYTES = 256 * 1024
@@ -32,12 +33,14 @@ class Setup:
         width: how many hosts it works on at once.
         most_idle: how many sessions it keeps open between runs; 0 for none.
         log_level: log records below this level are not worth sending.
+        away: whether it may be on another machine than the supervisor (see `fleetrun.home`).
     """
 
     connect: Connect
     width: int
     most_idle: int
     log_level: int
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,45 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A worker takes jobs now, `width` of them at once: fewer than asked when threads are short."""
+    """A worker takes jobs now.
+
+    Attributes:
+        width: how many at once: fewer than asked when threads or open files are short.
+        clock: what names its monotonic clock, which all processes of one machine share.
+        at_s: what that clock says.
+    """
 
     width: int
+    clock: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A worker that is away asks the process that the run belongs to.
+
+    Attributes:
+        number: tells its questions apart.
+        question: the question.
+    """
+
+    number: int
+    question: Question[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the question came to.
+
+    Attributes:
+        number: that of the question.
+        value: the answer.
+        error: what answering raised instead; None when nothing.
+    """
+
+    number: int
+    value: object
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

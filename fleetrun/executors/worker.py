@@ -20,10 +20,16 @@ from socket import socket
 from threading import Event as Flag
 from threading import Lock, Thread
 
+from fleetrun import home
 from fleetrun.events import Event, Finished, Output, PhaseReached, Started
+from fleetrun.executors.asking import Asker
+from fleetrun.executors.clock import clock_name
+from fleetrun.executors.limits import affordable
+from fleetrun.executors.mode import DESCRIPTORS_A_HOST
 from fleetrun.executors.pool import Latch, Order, Orders, start_threads
 from fleetrun.executors.wire import (
     CHUNK_BYTES,
+    Answer,
     CancelAll,
     Failed,
     Hold,
@@ -75,17 +81,22 @@ def serve(connection: socket, outbox: Outbox) -> None:
     if not isinstance(setup, Setup):
         return
     forward_logs(outbox, setup.log_level)
+    asker = Asker(outbox.send)
+    width = setup.width
+    if setup.away:
+        home.work_away(asker.ask)
+        width = affordable(width, descriptors_each=DESCRIPTORS_A_HOST)
     if isinstance(setup.connect, WarmsUp):
         setup.connect.warm_up()
     _spare_collections()
     keeper = Keeper(setup.connect, most=setup.most_idle) if setup.most_idle else None
     orders: Orders = queue.SimpleQueue()
-    threads = start_threads(setup.width, orders, keeper or setup.connect, outbox.emit)
+    threads = start_threads(width, orders, keeper or setup.connect, outbox.emit)
     if not threads:
         outbox.send(Failed(reason="it could not start a thread", hopeless=False))
         return
-    outbox.send(Ready(width=len(threads)))
-    _hand_out(things, orders, outbox)
+    outbox.send(Ready(width=len(threads), clock=clock_name(), at_s=time.monotonic()))
+    _hand_out(things, orders, outbox, asker)
     if keeper is not None:
         goodbyes = Thread(target=keeper.close, name="fleetrun-goodbyes", daemon=True)
         goodbyes.start()
@@ -104,13 +115,15 @@ def _spare_collections() -> None:
     gc.set_threshold(*_GC_THRESHOLDS)
 
 
-def _hand_out(things: Iterator[object], orders: Orders, outbox: Outbox) -> None:
+def _hand_out(things: Iterator[object], orders: Orders, outbox: Outbox, asker: Asker) -> None:
     """Do what the supervisor says, run by run, until it hangs up."""
     cancel, latch = Cancel(), Latch()
     for thing in things:
         match thing:
             case Job():
                 orders.put(Order(thing, cancel, latch))
+            case Answer():
+                asker.take(thing)
             case Ping():
                 outbox.send(Pong())
             case Hold():

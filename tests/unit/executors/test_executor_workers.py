@@ -28,6 +28,7 @@ from executor_runs import (
 from fleetrun.errors import FleetrunError
 from fleetrun.events import Started
 from fleetrun.executors import Carrier, Mode, Plan, drive, execute, process
+from fleetrun.executors.end import WorkerEnd
 from fleetrun.hosts import Host
 from fleetrun.operations import Exec, Get, Operation
 from fleetrun.results import Outcome, Phase
@@ -327,8 +328,9 @@ def test_a_wide_worker_works_on_many_hosts_at_once(tmp_path: Path) -> None:
 
 
 def test_words_to_a_worker_that_has_died_are_no_error_and_its_death_is_heard() -> None:
-    worker = process.WorkerProcess(b"", Carrier.THREADS)
-    os.kill(worker._process.pid, signal.SIGSTOP)
+    child = process.WorkerProcess(Carrier.THREADS)
+    worker = WorkerEnd(child, b"")
+    os.kill(child._process.pid, signal.SIGSTOP)
     worker.tell("never read, so that reading here fails and does not merely end")
     worker.kill()
     eventually(lambda: worker.receive() is None)
@@ -339,8 +341,9 @@ def test_words_to_a_worker_that_has_died_are_no_error_and_its_death_is_heard() -
 
 
 def test_what_the_socket_does_not_take_at_once_is_sent_later() -> None:
-    worker = process.WorkerProcess(b"", Carrier.THREADS)
-    os.kill(worker._process.pid, signal.SIGSTOP)
+    child = process.WorkerProcess(Carrier.THREADS)
+    worker = WorkerEnd(child, b"")
+    os.kill(child._process.pid, signal.SIGSTOP)
     worker.tell(b"x" * 10_000_000)
     assert worker.has_unsent
     worker.kill()

@@ -1,0 +1,184 @@
+"""A Dask cluster, as a program names it: `Fleet(hosts, mode=Dask(client))`."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fleetrun.errors import DependencyError, UsageError
+from fleetrun.executors.line import Workplace
+from fleetrun.executors.mode import Carrier
+from fleetrun.executors.queues import site_of
+from fleetrun.hosts import Host
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from fleetrun.executors.cluster.workplace import DaskWorker
+
+LEASE_S = 30.0
+_NO_WORKERS_S = 10.0
+_PAUSE_S = 0.2
+_NOWHERE_ELSE = "127.0.0.1:0"
+"""Where the pages of a cluster within this process can be seen: on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dask:
+    """The workers of a Dask cluster, for `Fleet(…, mode=…)`. Immutable; safe to share.
+
+    Attributes:
+        client: a client of the cluster, which is not closed; not an asynchronous one. None means a
+            cluster within this process, made for each run, or for the fleet where that is a context
+            manager. Its Dask workers live on threads, and the worker processes that carry the hosts
+            are children of this process.
+        site_key: a variable of the hosts. A host that has it is worked on by a Dask worker that was
+            started with a resource, or under a name, of that value: from within its site. Others
+            are worked on anywhere. None means that all hosts are.
+        lease_s: how many seconds a worker process goes on without hearing anything of this process.
+
+    Raises `DependencyError` when Dask is not installed, `UsageError` for an asynchronous client and
+    for a lease that is not positive.
+    """
+
+    client: Client | None = None
+    _: KW_ONLY
+    site_key: str | None = None
+    lease_s: float = LEASE_S
+
+    def __post_init__(self) -> None:
+        if find_spec("distributed") is None:
+            raise DependencyError(
+                "the mode dask needs Dask; install it with: pip install 'fleetrun[dask]'"
+            )
+        if not self.lease_s > 0:
+            raise UsageError(f"lease_s is {self.lease_s}; a positive number of seconds is needed")
+        if self.client is not None and self.client.asynchronous:
+            raise UsageError("the Dask client is asynchronous; make one without asynchronous=True")
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the workers may be on other machines."""
+        return self.client is not None
+
+    def capacity(self) -> int:
+        """Return how many worker processes there would be now.
+
+        Waits up to 10 s for the first. Raises `UsageError` when there is none.
+        """
+        if self.client is None:
+            return _cores()
+        until_s = time.monotonic() + _NO_WORKERS_S
+        while not (workers := self._workers(self.client)):
+            if time.monotonic() > until_s:
+                address = self.client.scheduler.address
+                raise UsageError(
+                    f"the Dask scheduler at {address} has no workers; "
+                    f"start some with: dask worker {address}"
+                )
+            time.sleep(_PAUSE_S)
+        return sum(worker.threads for worker in workers)
+
+    def check(self, hosts: Sequence[Host]) -> None:
+        """Raise `UsageError` when a site has no worker, or secrets would travel in the clear."""
+        if self.client is None:
+            return
+        workers = self._workers(self.client)
+        self._check_sites(hosts, workers)
+        if any(host.password or host.become_password or host.key_passphrase for host in hosts):
+            self.check_secrecy("the hosts' passwords")
+
+    def check_secrecy(self, what: str) -> None:
+        """Raise `UsageError` unless what is sent to the workers is encrypted, or stays here.
+
+        Args:
+            what: what would be sent, in the plural.
+        """
+        if self.client is None:
+            return
+        workers = self._workers(self.client)
+        for address in [self.client.scheduler.address, *(worker.address for worker in workers)]:
+            if not _is_private(address):
+                raise UsageError(
+                    f"{what} would travel unencrypted to {address}; run the Dask cluster over TLS"
+                )
+
+    def open(self) -> Workplace:
+        """Open the cluster; the caller closes it."""
+        from fleetrun.executors.cluster.workplace import DaskWorkplace  # noqa: PLC0415 (slow)
+
+        if self.client is not None:
+            return DaskWorkplace(self.client, Carrier.GREENLETS, lease_s=self.lease_s)
+        opened = contextlib.ExitStack()
+        client = opened.enter_context(_embedded())
+        try:
+            return DaskWorkplace(
+                client, Carrier.GREENLETS, lease_s=self.lease_s, on_close=opened.close
+            )
+        except BaseException:
+            opened.close()
+            raise
+
+    @staticmethod
+    def _workers(client: Client) -> list[DaskWorker]:
+        from fleetrun.executors.cluster.workplace import workers_of  # noqa: PLC0415 (slow)
+
+        workers: list[DaskWorker] = client.sync(workers_of, client)
+        return workers
+
+    def _check_sites(self, hosts: Sequence[Host], workers: Sequence[DaskWorker]) -> None:
+        served = {site for worker in workers for site in worker.sites}
+        sites = Counter(site_of(host, self.site_key) for host in hosts)
+        missing = [site for site in sites if site is not None and site not in served]
+        if missing:
+            some = missing[0]
+            raise UsageError(
+                f"no Dask worker is at the site {some!r} ({self.site_key} of {sites[some]} hosts)"
+                f"{f', nor at {len(missing) - 1} others' if len(missing) > 1 else ''}; "
+                f"start one there with: dask worker … --resources '{some}=1'"
+            )
+
+
+@contextlib.contextmanager
+def _embedded() -> Iterator[Client]:
+    """Yield a client of a cluster within this process."""
+    from distributed import Client, LocalCluster  # noqa: PLC0415 (slow, and an extra)
+
+    with (
+        LocalCluster(
+            n_workers=_cores(),
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address=_NOWHERE_ELSE,
+            worker_dashboard_address=_NOWHERE_ELSE,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _is_private(address: str) -> bool:
+    """Return whether what is sent to that address is encrypted or stays on this machine."""
+    parts = urlsplit(address)
+    if parts.scheme in {"tls", "wss", "inproc"}:
+        return True
+    if parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False

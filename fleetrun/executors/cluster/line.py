@@ -1,0 +1,255 @@
+"""The line to a worker process at an outpost, over calls of the actor.
+
+    send ─► bytes ─► _carry_down ─► put, or with the next get ─► Outpost
+    receive ◄── socket pair ◄── _carry_up ◄── get, again and again ◄──┘
+
+The calls are made in the event loop of Dask's client; the supervisor's thread sees a socket pair.
+While it does not read, the pair fills up, no more is asked for, and in the end the hosts wait.
+
+Each piece has a number, so that a call that was broken off can be made again: what it said is not
+said twice. When calls do not come through for as long as the lease, the outpost has ended its
+worker process, or Dask has lost it; how far that had come is not known then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future as Done
+from typing import TYPE_CHECKING, Any
+
+from fleetrun.executors.cluster.outpost import POLL_S, Outpost, Reply
+from fleetrun.executors.wire import CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+    from distributed.actor import Actor
+
+    from fleetrun.executors.cluster.workplace import Slot
+
+_OPEN_BOUND_S = 20.0
+"""How long the making of an outpost may take: a Dask worker may have other tasks."""
+_PAUSE_S = 0.005
+"""How long to wait for words to go along, once something came up: jobs for those that finished."""
+_AGAIN_S = 0.2
+_CLOSE_BOUND_S = 1.5
+_KILL_BOUND_S = 2.0
+
+
+class _Gone(Exception):
+    """The outpost cannot be talked to any more; the message is a clause."""
+
+
+class OutpostLine:
+    """A worker process at an outpost, and the `Line` to it. Its making waits for nothing.
+
+    Args:
+        client: Dask's client.
+        slot: where the outpost is to be.
+        carrier: what carries the hosts.
+        lease_s: after how many seconds of silence both ends give each other up.
+        on_closed: told when the line has been closed and nothing of it is left.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        slot: Slot,
+        carrier: str,
+        lease_s: float,
+        on_closed: Callable[[OutpostLine], None],
+    ) -> None:
+        self.slot = slot
+        self.is_leaving = False
+        self.is_exact = True
+        self.departed_bytes = 0
+        self._client = client
+        self._lease_s = lease_s
+        self._on_closed = on_closed
+        self._ended = ""
+        self._unsent = bytearray()
+        self._unsent_lock = threading.Lock()
+        self._down_number = 0
+        self._is_waiting_for_words = False
+        self._future: Future | None = None
+        self._actor: Actor | None = None
+        self._heard_at_s = time.monotonic()
+        self._loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop
+        self._words = asyncio.Event()
+        self._socket, self._theirs = socket.socketpair()
+        self._socket.setblocking(False)
+        self._theirs.setblocking(False)
+        self._work = self._start(self._talk(carrier))
+        self._closing: Done[None] | None = None
+
+    @property
+    def sites(self) -> frozenset[str]:
+        """The sites of the Dask worker."""
+        return self.slot.sites
+
+    # --- the supervisor's thread ---------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """Return the descriptor of this end of the socket pair."""
+        return self._socket.fileno()
+
+    def send(self, data: bytearray) -> int:
+        """Take all of it."""
+        if self._work.done():
+            raise OSError(self._ended)
+        with self._unsent_lock:
+            self._unsent += data
+        self._loop.call_soon_threadsafe(self._words.set)
+        return len(data)
+
+    def receive(self) -> bytes:
+        """Return what there is, up to 256 KiB."""
+        return self._socket.recv(CHUNK_BYTES)
+
+    def kill(self) -> None:
+        """Have the outpost kill it; if that cannot be asked, give it up before long."""
+        self._start(self._kill())
+
+    def hang_up(self) -> None:
+        """Have the outpost end it, and forget the outpost."""
+        self._socket.close()
+        self._closing = self._start(self._close())
+
+    def wait(self) -> str:
+        """Wait until it was hung up on there, and return how it ended."""
+        if self._closing is not None:
+            with contextlib.suppress(TimeoutError):
+                self._closing.result(_CLOSE_BOUND_S + 0.5)
+        return self._ended
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> Done[None]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    # --- the event loop of Dask's client -------------------------------------------------------
+
+    async def _talk(self, carrier: str) -> None:
+        """Make the outpost and carry bytes both ways until the end."""
+        down: asyncio.Task[None] | None = None
+        try:
+            self._actor = await self._open(carrier)
+            down = asyncio.create_task(self._carry_down())
+            await self._carry_up()
+        except _Gone as gone:
+            self.is_exact = self._actor is None
+            self._ended = str(gone)
+        finally:
+            if down is not None:
+                down.cancel()
+            self._theirs.close()
+
+    async def _open(self, carrier: str) -> Actor:
+        self._future = self._client.submit(
+            Outpost,
+            carrier,
+            self._lease_s,
+            actor=True,
+            pure=False,
+            workers=[self.slot.address],
+            allow_other_workers=False,
+            key=f"fleetrun-{self.slot.name}-{id(self):x}-{time.time_ns():x}",
+        )
+        try:
+            return await asyncio.wait_for(self._future.result(), _OPEN_BOUND_S)
+        except TimeoutError as error:
+            late = f"{self.slot.address} did not start it within {_OPEN_BOUND_S:g} s"
+            raise _Gone(late) from error
+        except Exception as error:  # whatever the making raised there, or Dask here
+            raise _Gone(f"{self.slot.address}: {type(error).__name__}: {error}") from error
+
+    async def _carry_up(self) -> None:
+        number = 1
+        while True:
+            reply = await self._get(number)
+            self.is_leaving |= reply.is_leaving
+            if reply.data:
+                await self._loop.sock_sendall(self._theirs, reply.data)
+            if reply.ended is not None:
+                self._ended = reply.ended
+                return
+            if reply.data:
+                number += 1
+                await self._wait_for_words()
+
+    async def _get(self, number: int) -> Reply:
+        reply: Reply = await self._call("get", number, *self._next_piece())
+        return reply
+
+    async def _wait_for_words(self) -> None:
+        """Wait a little for what the supervisor says to what it has just heard."""
+        self._is_waiting_for_words = True
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._words.wait(), _PAUSE_S)
+        finally:
+            self._is_waiting_for_words = False
+
+    async def _carry_down(self) -> None:
+        """Send what comes while nothing comes up, and, while nobody reads, signs of life."""
+        with contextlib.suppress(_Gone):  # heard by the one who asks, too
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._words.wait(), POLL_S)
+                if self._is_waiting_for_words:
+                    await asyncio.sleep(_PAUSE_S)  # it goes with the next question
+                elif self._words.is_set() or time.monotonic() > self._heard_at_s + POLL_S:
+                    await self._call("put", *self._next_piece())
+
+    def _next_piece(self) -> tuple[int, bytes]:
+        """Return the number of the next piece for the worker, and it; -1 when there is none."""
+        self._words.clear()
+        with self._unsent_lock:
+            data = bytes(self._unsent)
+            self._unsent.clear()
+            self.departed_bytes += len(data)
+        if not data:
+            return -1, b""
+        self._down_number += 1
+        return self._down_number - 1, data
+
+    async def _call(self, method: str, *args: object) -> Any:  # noqa: ANN401 (what the method returns)
+        """Call the outpost, and again while it is not sure that the call came through."""
+        while True:
+            try:
+                answer = await asyncio.wait_for(getattr(self._actor, method)(*args), self._left_s())
+            except OSError as error:  # TimeoutError included
+                if self._is_lost() or self._left_s() <= 0:
+                    raise _Gone(f"nothing is heard any more of {self.slot.address}") from error
+                await asyncio.sleep(_AGAIN_S)
+            except Exception as error:
+                raise _Gone(f"{self.slot.address} has lost it: {error}") from error
+            else:
+                self._heard_at_s = time.monotonic()
+                return answer
+
+    def _left_s(self) -> float:
+        return self._heard_at_s + self._lease_s + POLL_S - time.monotonic()
+
+    def _is_lost(self) -> bool:
+        return self._future is None or self._future.status != "finished"
+
+    async def _kill(self) -> None:
+        if self._actor is not None:
+            with contextlib.suppress(OSError, Exception):
+                await asyncio.wait_for(self._actor.kill(), _KILL_BOUND_S)
+                await asyncio.wait_for(asyncio.wrap_future(self._work), _KILL_BOUND_S)
+        if not self._work.done():
+            self.is_exact = False
+            self._ended = f"{self.slot.address} could not be asked to end it"
+            self._work.cancel()
+
+    async def _close(self) -> None:
+        if self._actor is not None and not self._is_lost():
+            with contextlib.suppress(OSError, Exception):
+                await asyncio.wait_for(self._actor.close(), _CLOSE_BOUND_S)
+        self._work.cancel()
+        self._actor = self._future = None
+        self._on_closed(self)

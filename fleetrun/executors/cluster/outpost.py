@@ -1,0 +1,233 @@
+"""The actor on a Dask worker: it holds one worker process and relays bytes between it and home.
+
+    OutpostLine ── get, put ──► Outpost ── socket pair ──► worker process
+                ◄── replies ──         ◄──              ──
+
+It runs in the event loop of the Dask worker, never blocks it, and reads nothing of what it relays.
+The worker process ends when its socket is closed, so also when the Dask worker dies. The outpost
+closes it when it has heard nothing of the run for as long as its lease, or when the scheduler has
+let go of it: the run is over then, or its process is dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from fleetrun.executors.mode import Carrier
+from fleetrun.executors.process import WorkerProcess
+
+if TYPE_CHECKING:
+    from distributed import Worker
+
+    from fleetrun.executors.cluster.farewell import Farewell
+
+POLL_S = 5.0
+"""How long a question waits for something to be said, before the answer is that nothing was."""
+
+GATHER_S = 0.05
+"""The least time between two answers: what is said meanwhile goes with the next. An answer costs
+about 1.3 ms of processor time at both ends together (measured), as much as half a host."""
+
+_FULL_BYTES = 256 * 1024
+"""So much is not gathered any more, nor more than that read from a worker process in advance."""
+
+_TICK_S = 1.0
+_LAST_WORDS_S = 2.0
+
+
+class Reply(NamedTuple):
+    """What an outpost answers.
+
+    Attributes:
+        data: what the worker process has said.
+        is_leaving: whether the Dask worker is to close, and waits for what runs.
+        ended: how the worker process ended, once that is all that is left to say; None before.
+    """
+
+    data: bytes
+    is_leaving: bool
+    ended: str | None
+
+
+class Outpost:
+    """A worker process at a Dask worker. Used by the Dask worker's event loop, but for its making.
+
+    Pieces are numbered from 0 in each direction. A piece that comes again, since somebody along the
+    way was not sure, is not taken twice, and what was asked for is answered once more.
+
+    Args:
+        carrier: what carries the hosts in the worker process.
+        lease_s: after how many seconds of hearing nothing it ends the worker process.
+
+    Raises `OSError` when the worker process cannot be started.
+    """
+
+    def __init__(self, carrier: str, lease_s: float) -> None:
+        from distributed import get_worker  # noqa: PLC0415 (slow, and an extra)
+
+        self._process = WorkerProcess(Carrier(carrier))
+        self._dask_worker: Worker = get_worker()
+        self._lease_s = lease_s
+        self._heard_at_s = time.monotonic()
+        self._down_number = 0
+        self._early: dict[int, bytes] = {}
+        self._unsent = bytearray()
+        self._up_number = 0
+        self._reply = Reply(b"", is_leaving=False, ended=None)
+        self._replied_at_s = 0.0
+        self._said = bytearray()
+        self._news = asyncio.Event()
+        self._ended: str | None = None
+        self._is_leaving = False
+        self._is_closed = asyncio.Event()
+        self._farewell: Farewell | None = None
+        self._dask_worker.loop.add_callback(self._begin)
+
+    # --- what the line calls -------------------------------------------------------------------
+
+    async def get(self, number: int, down_number: int, data: bytes) -> Reply:
+        """Return piece `number` of what the worker process says, and take a piece for it.
+
+        Waits until there is something, `POLL_S` at most. To ask for a piece is to confirm that all
+        before it have come.
+
+        Args:
+            number: which piece: the last one again, or the next.
+            down_number: the number of the piece for the worker process; -1 when there is none.
+            data: that piece.
+        """
+        await self.put(down_number, data)
+        if number == self._up_number:
+            return self._reply
+        if not await self._is_news_within(POLL_S):
+            return Reply(b"", self._is_leaving, None)
+        if number == self._up_number:  # asked twice at once
+            return self._reply
+        self._up_number = number
+        self._reply = Reply(bytes(self._said), self._is_leaving, self._ended)
+        self._said.clear()
+        self._replied_at_s = time.monotonic()
+        if self._ended is None:
+            self._news.clear()
+            self._read_on()
+        return self._reply
+
+    async def put(self, number: int, data: bytes) -> None:
+        """Take a piece for the worker process; those that are before their turn wait."""
+        self._heard_at_s = time.monotonic()
+        if number < self._down_number:
+            return
+        self._early[number] = data
+        while (piece := self._early.pop(self._down_number, None)) is not None:
+            self._unsent += piece
+            self._down_number += 1
+        self._send()
+
+    async def kill(self) -> None:
+        """End the worker process by force; what it said before can still be got."""
+        self._process.kill()
+
+    async def close(self) -> None:
+        """End the worker process by closing its socket; safe to call twice."""
+        self._close()
+
+    # --- between the socket and the line -------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._read_on()
+        self._tick()
+        self._dask_worker.loop.add_callback(self._be_missed)
+
+    async def _is_news_within(self, seconds: float) -> bool:
+        """Wait for something to say, and then for more of it if the last answer was just given."""
+        try:
+            await asyncio.wait_for(self._news.wait(), seconds)
+        except TimeoutError:
+            return False
+        early_s = self._replied_at_s + GATHER_S - time.monotonic()
+        if early_s > 0 and self._ended is None and len(self._said) < _FULL_BYTES:
+            await asyncio.sleep(early_s)
+        return True
+
+    def _read_on(self) -> None:
+        asyncio.get_running_loop().add_reader(self._process.fileno(), self._read)
+
+    def _read(self) -> None:
+        try:
+            piece = self._process.receive()
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        self._news.set()
+        self._said += piece
+        if not piece:
+            self._end()
+        elif len(self._said) >= _FULL_BYTES:  # who does not ask is not read for
+            asyncio.get_running_loop().remove_reader(self._process.fileno())
+
+    def _send(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._ended is not None:
+            return
+        try:
+            while self._unsent:
+                del self._unsent[: self._process.send(self._unsent)]
+        except BlockingIOError:
+            loop.add_writer(self._process.fileno(), self._send)
+            return
+        except OSError:  # it died, which is read
+            self._unsent.clear()
+        loop.remove_writer(self._process.fileno())
+
+    def _end(self) -> None:
+        """Note how the worker process ended: the last thing to say."""
+        self._hang_up()
+        self._ended = self._process.wait()
+        self._news.set()
+
+    def _hang_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._process.fileno())
+        loop.remove_writer(self._process.fileno())
+        self._process.hang_up()
+
+    def _close(self) -> None:
+        if self._ended is None:
+            self._ended = "it was hung up on"
+            self._hang_up()
+            asyncio.get_running_loop().run_in_executor(None, self._process.wait)
+        self._news.set()
+        self._is_closed.set()
+        if self._farewell is not None:
+            self._farewell.outposts.discard(self)
+
+    def _tick(self) -> None:
+        """Look whether anybody still wants this, and again in a second."""
+        silent_s = time.monotonic() - self._heard_at_s
+        if self._is_closed.is_set():
+            return
+        if silent_s > self._lease_s or (silent_s > POLL_S and self._is_released()):
+            self._close()
+            return
+        asyncio.get_running_loop().call_later(_TICK_S, self._tick)
+
+    def _is_released(self) -> bool:
+        return all(actor is not self for actor in self._dask_worker.state.actors.values())
+
+    # --- when the Dask worker leaves -----------------------------------------------------------
+
+    async def _be_missed(self) -> None:
+        """Have the Dask worker's closing wait for what runs here."""
+        from fleetrun.executors.cluster.farewell import farewell_of  # noqa: PLC0415 (imports Dask)
+
+        self._farewell = await farewell_of(self._dask_worker)
+        self._farewell.outposts.add(self)
+
+    async def leave(self) -> None:
+        """Say that nothing more is to come, and wait until all that runs has ended."""
+        self._is_leaving = True
+        self._news.set()
+        await self._is_closed.wait()

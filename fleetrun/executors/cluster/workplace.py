@@ -1,0 +1,231 @@
+"""The workers of a Dask cluster as a `Workplace`: who is there, who may be used, who is used.
+
+scheduler ── identity, once a second ──► Dask workers ─► versions ─► slots ─► OutpostLine …
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import Future as Done
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fleetrun.executors.cluster.line import OutpostLine
+from fleetrun.executors.cluster.retirements import retirements_of
+from fleetrun.executors.cluster.versions import Versions, differences
+from fleetrun.executors.line import Line, Site
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+"""How often the scheduler is asked who is there: a few hundred bytes for each Dask worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaskWorker:
+    """A worker of the cluster, as its scheduler knows it.
+
+    Attributes:
+        address: where it listens, with the protocol.
+        name: what it was named, or its address.
+        resources: the names of the resources that it was started with.
+        threads: how many tasks it would do at once; so many worker processes it is given.
+    """
+
+    address: str
+    name: str
+    resources: frozenset[str]
+    threads: int
+
+    @property
+    def sites(self) -> frozenset[str]:
+        """The sites that it serves: its resources, its name, and that without `-N` at the end.
+
+        `dask worker --name ams --nworkers 4` names them `ams-0` to `ams-3`.
+        """
+        stem, _, number = self.name.rpartition("-")
+        return self.resources | {self.name} | ({stem} if stem and number.isdigit() else set())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Room for one worker process at a Dask worker."""
+
+    worker: DaskWorker
+    number: int
+
+    @property
+    def address(self) -> str:
+        """The address of the Dask worker."""
+        return self.worker.address
+
+    @property
+    def sites(self) -> frozenset[str]:
+        """The sites of the Dask worker."""
+        return self.worker.sites
+
+    @property
+    def name(self) -> str:
+        """What tells it from others, for the dashboard."""
+        return f"{self.worker.name}.{self.number}"
+
+
+async def workers_of(client: Client) -> list[DaskWorker]:
+    """Return the workers that the scheduler lists and that take work."""
+    identity = await client.scheduler.identity(n_workers=-1)
+    return [
+        DaskWorker(
+            address=address,
+            name=str(each["name"]),
+            resources=frozenset(each["resources"]),
+            threads=max(1, each["nthreads"]),
+        )
+        for address, each in identity["workers"].items()
+        if each["status"] == "running"
+    ]
+
+
+def slots_of(workers: Iterable[DaskWorker]) -> list[Slot]:
+    """Return the slots: first one of each worker, then the second ones, and so on."""
+    slots = [Slot(worker=worker, number=n) for worker in workers for n in range(worker.threads)]
+    return sorted(slots, key=lambda slot: slot.number)
+
+
+class DaskWorkplace:
+    """Where the workers of a run are, when that is a Dask cluster. Used by one thread.
+
+    A Dask worker that joins is used once its versions have been looked at. One that could not be
+    retired, because of the outposts there, is given nothing more, and is retired as soon as they
+    have ended.
+
+    Args:
+        client: a client of the cluster, with an event loop in a thread of its own.
+        carrier: what carries the hosts in the worker processes.
+        lease_s: how long an outpost lives on without a word from here.
+        on_close: called in the end.
+
+    Raises `UsageError` when a Dask worker has other versions than this process.
+    """
+
+    patience_s = 30.0
+    """A nanny starts a worker anew within a few seconds; a batch system takes longer than this."""
+
+    def __init__(
+        self,
+        client: Client,
+        carrier: str,
+        *,
+        lease_s: float,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._carrier = carrier
+        self._lease_s = lease_s
+        self._on_close = on_close
+        self._versions = Versions(client)
+        self._slots: list[Slot] = []
+        self._lines: dict[Slot, OutpostLine] = {}
+        self._chosen: list[Slot] = []
+        self._known: set[str] = set()
+        self._doubtful: set[str] = set()
+        self._leaving: set[str] = set()
+        self._retiring: asyncio.Task[None] | None = None
+        self._retirements = retirements_of(client)
+        client.sync(self._look, strict=True)
+        self._watch: Done[None] = self._start(self._look_now_and_then())
+
+    # --- the supervisor's thread ---------------------------------------------------------------
+
+    def openings(self, wanted: Mapping[Site, int], *, planned: int, hired: int) -> int:
+        """Choose free slots for the jobs that no worker has room for, and return how many."""
+        del planned, hired
+        free = [slot for slot in self._slots if self._is_free(slot)]
+        self._chosen = []
+        for site, jobs in wanted.items():
+            fitting = [slot for slot in free if site is None or site in slot.sites]
+            self._chosen += fitting[: max(0, jobs)]
+            free = [slot for slot in free if slot not in self._chosen]
+        return len(self._chosen)
+
+    def start(self) -> Line:
+        """Begin to start a worker process at the next chosen slot."""
+        slot = self._chosen.pop(0)
+        line = OutpostLine(self._client, slot, self._carrier, self._lease_s, self._forget)
+        self._lines[slot] = line
+        return line
+
+    def serves(self, site: Site) -> bool:
+        """Return whether a Dask worker of the site is there."""
+        return any(site is None or site in slot.sites for slot in self._slots)
+
+    def close(self) -> None:
+        """Stop looking, and close what was opened for this."""
+        self._watch.cancel()
+        with contextlib.suppress(Exception):  # the cluster may be gone by now
+            self._client.sync(self._stop_listening, callback_timeout=2.0)
+        if self._on_close is not None:
+            self._on_close()
+
+    def _is_free(self, slot: Slot) -> bool:
+        unusable = self._doubtful | self._leaving
+        return slot not in self._lines and slot.address not in unusable
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> Done[None]:
+        return asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
+
+    # --- the event loop of Dask's client -------------------------------------------------------
+
+    async def _look_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(OSError):  # the scheduler is away: what runs goes on
+                await self._look(strict=False)
+
+    async def _look(self, *, strict: bool) -> None:
+        """See who is there. Strictly, anybody who differs is an error; else he is not used."""
+        doubtful = set(self._doubtful)
+        workers = await workers_of(self._client)
+        differing = await self._versions.differing(workers)
+        if differing and strict:
+            raise differences(differing)
+        for each in differing:
+            if each.address not in self._known:
+                log.warning("not used: %s", differences([each]))
+        for address in {worker.address for worker in workers} - self._known:
+            self._retirements.listen(address, self._is_to_leave)
+        self._known |= {worker.address for worker in workers}
+        refused = {each.address for each in differing}
+        self._slots = slots_of(worker for worker in workers if worker.address not in refused)
+        self._doubtful -= doubtful
+
+    def _is_to_leave(self, address: str) -> None:
+        """Let those at a Dask worker that could not be retired finish what they have."""
+        lines = [line for slot, line in self._lines.items() if slot.address == address]
+        if lines:
+            self._leaving.add(address)
+        for line in lines:
+            line.is_leaving = True
+
+    def _forget(self, line: OutpostLine) -> None:
+        """Note that a line is closed; retire its Dask worker if that was all that kept it."""
+        address = line.slot.address
+        del self._lines[line.slot]
+        self._doubtful.add(address)  # until it was seen again: it may have died with the line
+        others = any(slot.address == address for slot in self._lines)
+        if address in self._leaving and not others:
+            self._retiring = asyncio.create_task(self._retire(address))
+
+    async def _retire(self, address: str) -> None:
+        """Ask again for what was refused because of us."""
+        with contextlib.suppress(OSError):
+            await self._client.retire_workers(workers=[address])
+
+    async def _stop_listening(self) -> None:
+        for address in self._known:
+            self._retirements.ignore(address, self._is_to_leave)

@@ -29,7 +29,6 @@ from fleetrun.executors import (
     idle_in_each,
     make_plan,
 )
-from fleetrun.executors.cluster import Dask
 from fleetrun.executors.tally import Tally
 from fleetrun.given import AUTO, read_carrier, read_hosts, read_limit, read_mode
 from fleetrun.hosts import Host
@@ -54,6 +53,7 @@ from fleetrun.waves import Waves
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from fleetrun.executors.cluster import Dask  # an extra
     from fleetrun.executors.ledger import MayBegin
     from fleetrun.executors.standby import Standby
     from fleetrun.inventory import Overrides, Targets  # YAML, for those alone who load a file

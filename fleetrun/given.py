@@ -6,12 +6,15 @@ Each raises `UsageError` for what it cannot read.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from fleetrun.errors import UsageError
 from fleetrun.executors import Carrier, Mode
-from fleetrun.executors.cluster import Dask
 from fleetrun.hosts import Host
 from fleetrun.share import Share
+
+if TYPE_CHECKING:
+    from fleetrun.executors.cluster import Dask  # few programs need it
 
 AUTO = "auto"
 """The name of no mode: one is chosen by the number of hosts and cores."""
@@ -45,7 +48,7 @@ def _read(text: str) -> tuple[Host, ...]:
 
 def read_mode(mode: Mode | Dask | str) -> tuple[Mode | None, Dask | None]:
     """Return the mode of that name, None for `auto`; and the cluster, if one was given."""
-    if isinstance(mode, Dask):
+    if not isinstance(mode, str):
         return Mode.DASK, mode
     if mode == AUTO:
         return None, None

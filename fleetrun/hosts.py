@@ -53,6 +53,15 @@ class HostKeyPolicy(enum.StrEnum):
     """Look at nothing. Anyone between here and the host can read and change everything."""
 
 
+class KeysFrom(enum.StrEnum):
+    """Whose files log in where worker processes are on other machines than the operator."""
+
+    WORKER = "worker"
+    """Keys, the agent, known_hosts and ssh_config of the account that the worker runs under."""
+    OPERATOR = "operator"
+    """Those of whoever started the run: sent to the workers, and never written there."""
+
+
 class Secret:
     """A password or passphrase that prints as `***`, also in reprs, logs and tracebacks.
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from fleetrun.errors import UsageError
 
-_LOGGERS = ("fleetrun", "paramiko")
+_LOGGERS = ("fleetrun", "paramiko", "distributed")
 _FORMAT = "%(asctime)s %(process)d %(threadName)s %(name)s %(levelname)s: %(message)s"
 
 
 @contextlib.contextmanager
 def debug_log(path: str | None) -> Iterator[None]:
-    """While it is entered, append what fleetrun and paramiko log to the file, for its owner alone.
+    """While it is entered, append what fleetrun, paramiko and Dask log to the file, for you alone.
 
     With None, do nothing: they log to nowhere by themselves. Raises `UsageError` when the file
     cannot be written.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from fleetrun.cli.asking import with_become_secret, with_login_secrets
+from fleetrun.cli.cluster import opened_mode
 from fleetrun.cli.debug_log import debug_log
 from fleetrun.cli.login_options import BecomeOptions, LoginOptions
 from fleetrun.cli.options import FleetOptions, RunOptions
@@ -14,6 +16,9 @@ from fleetrun.fleet import Fleet
 from fleetrun.hosts import Host
 from fleetrun.session import Connect
 from fleetrun.ssh import SshScan
+
+if TYPE_CHECKING:
+    from fleetrun.executors.cluster import Dask  # few runs need it
 
 
 @contextlib.contextmanager
@@ -29,7 +34,8 @@ def opened_fleet(
     """
     with (
         opened_hosts(options, login, run.debug_log, become) as hosts,
-        _fleet(hosts, run) as fleet,
+        opened_mode(run) as mode,
+        _fleet(hosts, run, mode) as fleet,
     ):
         yield fleet
 
@@ -56,15 +62,18 @@ def scanning_fleet(options: FleetOptions, run: RunOptions) -> Iterator[Fleet]:
     with (
         debug_log(run.debug_log),
         opened_selection(options) as selection,
-        _fleet(selection.hosts(), run, connect=SshScan()) as fleet,
+        opened_mode(run) as mode,
+        _fleet(selection.hosts(), run, mode, connect=SshScan()) as fleet,
     ):
         yield fleet
 
 
-def _fleet(hosts: tuple[Host, ...], run: RunOptions, connect: Connect | None = None) -> Fleet:
+def _fleet(
+    hosts: tuple[Host, ...], run: RunOptions, mode: str | Dask, connect: Connect | None = None
+) -> Fleet:
     return Fleet(
         hosts,
-        mode=run.mode,
+        mode=mode,
         forks=run.forks,
         carrier=run.carrier,
         retries=run.retries,

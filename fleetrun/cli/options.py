@@ -21,7 +21,7 @@ from fleetrun.cli.duration import delay, timeout
 from fleetrun.cli.parts import share
 from fleetrun.executors import Carrier, Mode
 from fleetrun.fleet import AUTO
-from fleetrun.hosts import HostKeyPolicy
+from fleetrun.hosts import HostKeyPolicy, KeysFrom
 from fleetrun.output.color import Color
 from fleetrun.share import Share
 
@@ -71,6 +71,12 @@ class RunOptions:
     retries: int
     max_fail: Share | None
     max_unreachable: Share | None
+    scheduler: str | None
+    tls_ca_file: str | None
+    tls_cert: str | None
+    tls_key: str | None
+    site_key: str | None
+    keys_from: KeysFrom
     debug_log: str | None
 
 
@@ -265,6 +271,41 @@ fleet_options = gathered("fleet_options", FleetOptions, *_selecting, *_reaching,
 meeting_options = gathered("fleet_options", FleetOptions, *_selecting, *_reaching)
 """For commands that meet the hosts without logging in."""
 
+_pem_file = click.Path(exists=True, dir_okay=False)
+
+_on_a_cluster = (
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS|FILE",
+        help="With --mode dask: the scheduler of the Dask cluster that does the work, such as "
+        "tls://10.0.0.1:8786, or the file that it wrote (--scheduler-file).",
+    ),
+    click.option(
+        "--tls-ca-file",
+        type=_pem_file,
+        metavar="FILE",
+        help="The authority of the cluster's certificates [default: what Dask is configured with].",
+    ),
+    click.option(
+        "--tls-cert", type=_pem_file, metavar="FILE", help="Certificate to show to the cluster."
+    ),
+    click.option("--tls-key", type=_pem_file, metavar="FILE", help="Its private key."),
+    click.option(
+        "--site-key",
+        metavar="VARIABLE",
+        help="Work on a host from the Dask worker whose resource or name is this variable's value.",
+    ),
+    click.option(
+        "--keys-from",
+        type=click.Choice([each.value for each in KeysFrom]),
+        default=KeysFrom.WORKER.value,
+        show_default=True,
+        callback=lambda _ctx, _param, value: KeysFrom(value),
+        help="Whose keys and known_hosts log in: those on each Dask worker's machine, or yours, "
+        "which are sent there (over TLS alone, or on this machine).",
+    ),
+)
+
 run_options = gathered(
     "run_options",
     RunOptions,
@@ -302,6 +343,7 @@ run_options = gathered(
         metavar="N|P%",
         help="Likewise, once more than that could not be reached.",
     ),
+    *_on_a_cluster,
     debug_log_option,
 )
 

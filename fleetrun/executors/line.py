@@ -20,6 +20,12 @@ Site = str | None
 """A place in the network from which some hosts are reached; None for those that any worker may."""
 
 
+def site_of(host: Host, site_key: str | None) -> Site:
+    """Return the site that the host is reached from; None when any will do."""
+    value = None if site_key is None else host.vars.get(site_key)
+    return None if value is None else str(value)
+
+
 class Line(Protocol):
     """The supervisor's end of the way to one worker process.
 

@@ -18,19 +18,12 @@ from itertools import islice
 from fleetrun.executors.crew import Crew
 from fleetrun.executors.end import WorkerEnd
 from fleetrun.executors.ledger import Ledger
-from fleetrun.executors.line import Site
-from fleetrun.hosts import Host
+from fleetrun.executors.line import Site, site_of
 from fleetrun.job import Job
 
 _PATIENCE_S = 0.5
 """How long a worker has nothing to do before it takes hosts whose sessions others have open: about
 what a login far away takes, so that waiting on would be no faster."""
-
-
-def site_of(host: Host, site_key: str | None) -> Site:
-    """Return the site that the host is reached from; None when any will do."""
-    value = None if site_key is None else host.vars.get(site_key)
-    return None if value is None else str(value)
 
 
 class Queues:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fleetrun.errors import DependencyError, UsageError
-from fleetrun.executors.line import Workplace
+from fleetrun.executors.line import site_of
 from fleetrun.executors.mode import Carrier
-from fleetrun.executors.queues import site_of
-from fleetrun.hosts import Host
+from fleetrun.hosts import Host, KeysFrom
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from fleetrun.executors.cluster.workplace import DaskWorker
+    from fleetrun.executors.line import Workplace
 
 LEASE_S = 30.0
 _NO_WORKERS_S = 10.0
@@ -44,6 +44,7 @@ class Dask:
         site_key: a variable of the hosts. A host that has it is worked on by a Dask worker that was
             started with a resource, or under a name, of that value: from within its site. Others
             are worked on anywhere. None means that all hosts are.
+        keys_from: whose private keys and known_hosts log in to the hosts.
         lease_s: how many seconds a worker process goes on without hearing anything of this process.
 
     Raises `DependencyError` when Dask is not installed, `UsageError` for an asynchronous client and
@@ -53,6 +54,7 @@ class Dask:
     client: Client | None = None
     _: KW_ONLY
     site_key: str | None = None
+    keys_from: KeysFrom = KeysFrom.WORKER
     lease_s: float = LEASE_S
 
     def __post_init__(self) -> None:
@@ -94,23 +96,11 @@ class Dask:
             return
         workers = self._workers(self.client)
         self._check_sites(hosts, workers)
+        addresses = [self.client.scheduler.address, *(worker.address for worker in workers)]
+        if self.keys_from is KeysFrom.OPERATOR:
+            _check_secrecy("your private keys", addresses)
         if any(host.password or host.become_password or host.key_passphrase for host in hosts):
-            self.check_secrecy("the hosts' passwords")
-
-    def check_secrecy(self, what: str) -> None:
-        """Raise `UsageError` unless what is sent to the workers is encrypted, or stays here.
-
-        Args:
-            what: what would be sent, in the plural.
-        """
-        if self.client is None:
-            return
-        workers = self._workers(self.client)
-        for address in [self.client.scheduler.address, *(worker.address for worker in workers)]:
-            if not _is_private(address):
-                raise UsageError(
-                    f"{what} would travel unencrypted to {address}; run the Dask cluster over TLS"
-                )
+            _check_secrecy("the hosts' passwords", addresses)
 
     def open(self) -> Workplace:
         """Open the cluster; the caller closes it."""
@@ -169,6 +159,15 @@ def _embedded() -> Iterator[Client]:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check_secrecy(what: str, addresses: Sequence[str]) -> None:
+    """Raise `UsageError` unless what is sent to the addresses is encrypted, or stays here."""
+    for address in addresses:
+        if not _is_private(address):
+            raise UsageError(
+                f"{what} would travel unencrypted to {address}; run the Dask cluster over TLS"
+            )
 
 
 def _is_private(address: str) -> bool:

@@ -1,0 +1,126 @@
+"""From options to a Dask cluster: `--scheduler` and what belongs to it. Closes what it opened."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleetrun.cli.options import RunOptions
+from fleetrun.errors import UsageError
+from fleetrun.executors import Mode
+from fleetrun.fleet import AUTO
+
+if TYPE_CHECKING:
+    from distributed import Client, Security
+
+    from fleetrun.executors.cluster import Dask
+
+_CONNECT_S = 10.0
+_LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application")
+
+
+@contextlib.contextmanager
+def opened_mode(run: RunOptions) -> Iterator[str | Dask]:
+    """Yield the mode that was asked for; with a scheduler, its cluster, whose client ends with it.
+
+    Raises `UsageError` when the scheduler cannot be reached, and for options of a cluster that has
+    no scheduler.
+    """
+    if run.scheduler is None:
+        yield _without_scheduler(run)
+        return
+    if run.mode not in {AUTO, Mode.DASK}:
+        raise UsageError(f"--scheduler is for --mode dask, and not for {run.mode}")
+    from fleetrun.executors.cluster import Dask  # noqa: PLC0415 (few runs need it)
+
+    Dask()  # raises when Dask is not installed
+    _hush()
+    with _connected(run) as client:
+        yield Dask(client, site_key=run.site_key, keys_from=run.keys_from)
+
+
+def _without_scheduler(run: RunOptions) -> str:
+    given = {
+        "--site-key": run.site_key,
+        "--tls-ca-file": run.tls_ca_file,
+        "--tls-cert": run.tls_cert,
+        "--tls-key": run.tls_key,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(f"{option} belongs to a cluster: name its --scheduler too")
+    if run.mode == Mode.DASK:
+        from fleetrun.executors.cluster import Dask  # noqa: PLC0415 (few runs need it)
+
+        Dask()
+        _hush()
+    return run.mode
+
+
+@contextlib.contextmanager
+def _connected(run: RunOptions) -> Iterator[Client]:
+    from distributed import Client  # noqa: PLC0415 (slow, and an extra)
+
+    from fleetrun.executors.cluster.reach import go_direct  # noqa: PLC0415
+
+    address = _address(str(run.scheduler))
+    try:
+        client = Client(
+            address,
+            security=_security(run),
+            set_as_default=False,
+            timeout=_CONNECT_S,
+            name="fleetrun",
+        )
+    except (OSError, TypeError, ValueError) as error:  # TypeError: TLS without any files
+        raise UsageError(
+            f"the Dask scheduler at {address} cannot be reached: {_first_line(error)}"
+        ) from error
+    with client:
+        go_direct(client)
+        yield client
+
+
+def _address(scheduler: str) -> str:
+    """Return the address, which may stand in a file that the scheduler wrote (--scheduler-file)."""
+    path = Path(scheduler)
+    if not path.is_file():
+        return scheduler
+    try:
+        return str(json.loads(path.read_text())["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{scheduler}: is no file of a Dask scheduler") from error
+
+
+def _security(run: RunOptions) -> Security | None:
+    """Return how the connections are secured; None for what Dask's own configuration says."""
+    from distributed import Security  # noqa: PLC0415 (slow, and an extra)
+
+    if run.tls_ca_file is None and run.tls_cert is None:
+        return None
+    return Security(
+        tls_ca_file=run.tls_ca_file,
+        tls_client_cert=run.tls_cert,
+        tls_client_key=run.tls_key,
+        require_encryption=True,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _hush() -> None:
+    """Keep what Dask logs off the terminal; `--debug-log` has it."""
+    import distributed  # noqa: F401, PLC0415 (it sets up its logging when it is imported)
+
+    for logger in map(logging.getLogger, _LOGGERS):
+        for handler in [*logger.handlers]:
+            if type(handler) is logging.StreamHandler:
+                logger.removeHandler(handler)
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False

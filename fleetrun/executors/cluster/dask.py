@@ -152,7 +152,7 @@ def _embedded() -> Iterator[Client]:
             worker_dashboard_address=_NOWHERE_ELSE,
             silence_logs=logging.CRITICAL,
         ) as cluster,
-        Client(cluster, set_as_default=False) as client,
+        Client(cluster, set_as_default=False, direct_to_workers=True) as client,
     ):
         yield client
 

@@ -27,7 +27,6 @@ from fleetrun.executors.wire import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from distributed import Client, Future
-    from distributed.actor import Actor
 
     from fleetrun.executors.cluster.workplace import Slot
 
@@ -75,8 +74,8 @@ class OutpostLine:
         self._unsent_lock = threading.Lock()
         self._down_number = 0
         self._is_waiting_for_words = False
-        self._future: Future | None = None
-        self._actor: Actor | None = None
+        self._outpost: Future | None = None
+        self._is_made = False
         self._heard_at_s = time.monotonic()
         self._loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop
         self._words = asyncio.Event()
@@ -135,19 +134,19 @@ class OutpostLine:
         """Make the outpost and carry bytes both ways until the end."""
         down: asyncio.Task[None] | None = None
         try:
-            self._actor = await self._open(carrier)
+            await self._open(carrier)
             down = asyncio.create_task(self._carry_down())
             await self._carry_up()
         except _Gone as gone:
-            self.is_exact = self._actor is None
+            self.is_exact = not self._is_made
             self._ended = str(gone)
         finally:
             if down is not None:
                 down.cancel()
             self._theirs.close()
 
-    async def _open(self, carrier: str) -> Actor:
-        self._future = self._client.submit(
+    async def _open(self, carrier: str) -> None:
+        self._outpost = self._client.submit(
             Outpost,
             carrier,
             self._lease_s,
@@ -158,12 +157,13 @@ class OutpostLine:
             key=f"fleetrun-{self.slot.name}-{id(self):x}-{time.time_ns():x}",
         )
         try:
-            return await asyncio.wait_for(self._future.result(), _OPEN_BOUND_S)
+            await asyncio.wait_for(self._outpost.result(), _OPEN_BOUND_S)
         except TimeoutError as error:
             late = f"{self.slot.address} did not start it within {_OPEN_BOUND_S:g} s"
             raise _Gone(late) from error
         except Exception as error:  # whatever the making raised there, or Dask here
             raise _Gone(f"{self.slot.address}: {type(error).__name__}: {error}") from error
+        self._is_made = True
 
     async def _carry_up(self) -> None:
         number = 1
@@ -215,11 +215,11 @@ class OutpostLine:
         self._down_number += 1
         return self._down_number - 1, data
 
-    async def _call(self, method: str, *args: object) -> Any:  # noqa: ANN401 (what the method returns)
+    async def _call(self, method: str, *args: object) -> Any:  # noqa: ANN401 (what it returns)
         """Call the outpost, and again while it is not sure that the call came through."""
         while True:
             try:
-                answer = await asyncio.wait_for(getattr(self._actor, method)(*args), self._left_s())
+                answer = await asyncio.wait_for(self._call_once(method, *args), self._left_s())
             except OSError as error:  # TimeoutError included
                 if self._is_lost() or self._left_s() <= 0:
                     raise _Gone(f"nothing is heard any more of {self.slot.address}") from error
@@ -230,26 +230,49 @@ class OutpostLine:
                 self._heard_at_s = time.monotonic()
                 return answer
 
+    async def _call_once(self, method: str, *args: object) -> Any:  # noqa: ANN401 (likewise)
+        """Call the outpost as Dask's own proxy of an actor would, which calls twice if in doubt.
+
+        And that one gives up when the scheduler is gone, while the workers could finish.
+        """
+        from distributed.actor import ProxyRPC  # noqa: PLC0415 (slow, and an extra)
+        from distributed.protocol import to_serialize  # noqa: PLC0415
+
+        assert self._outpost is not None  # noqa: S101 (it was made)
+        if self._client.direct_to_workers:
+            worker = self._client.rpc(self.slot.address)
+        else:
+            worker = ProxyRPC(self._client.scheduler, self.slot.address)
+        answer = await worker.actor_execute(
+            function=method,
+            actor=self._outpost.key,
+            args=[to_serialize(arg) for arg in args],
+            kwargs={},
+        )
+        if answer["status"] != "OK":
+            raise answer["exception"]
+        return answer["result"]
+
     def _left_s(self) -> float:
         return self._heard_at_s + self._lease_s + POLL_S - time.monotonic()
 
     def _is_lost(self) -> bool:
-        return self._future is None or self._future.status != "finished"
+        """Whether Dask says that the outpost, or all that could say so, is gone."""
+        return self._outpost is None or self._outpost.status != "finished"
 
     async def _kill(self) -> None:
-        if self._actor is not None:
-            with contextlib.suppress(OSError, Exception):
-                await asyncio.wait_for(self._actor.kill(), _KILL_BOUND_S)
-                await asyncio.wait_for(asyncio.wrap_future(self._work), _KILL_BOUND_S)
+        with contextlib.suppress(Exception):  # whatever stands in the way: it is given up then
+            await asyncio.wait_for(self._call_once("kill"), _KILL_BOUND_S)
+            await asyncio.wait_for(asyncio.wrap_future(self._work), _KILL_BOUND_S)
         if not self._work.done():
-            self.is_exact = False
+            self.is_exact = not self._is_made
             self._ended = f"{self.slot.address} could not be asked to end it"
             self._work.cancel()
 
     async def _close(self) -> None:
-        if self._actor is not None and not self._is_lost():
-            with contextlib.suppress(OSError, Exception):
-                await asyncio.wait_for(self._actor.close(), _CLOSE_BOUND_S)
         self._work.cancel()
-        self._actor = self._future = None
+        if self._is_made:
+            with contextlib.suppress(Exception):  # it ends by itself before long
+                await asyncio.wait_for(self._call_once("close"), _CLOSE_BOUND_S)
+        self._outpost = None
         self._on_closed(self)

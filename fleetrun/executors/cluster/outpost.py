@@ -83,6 +83,7 @@ class Outpost:
         self._is_leaving = False
         self._is_closed = asyncio.Event()
         self._farewell: Farewell | None = None
+        self._ending: asyncio.Future[None] | None = None
         self._dask_worker.loop.add_callback(self._begin)
 
     # --- what the line calls -------------------------------------------------------------------
@@ -130,8 +131,9 @@ class Outpost:
         self._process.kill()
 
     async def close(self) -> None:
-        """End the worker process by closing its socket; safe to call twice."""
-        self._close()
+        """End the worker process by closing its socket, and wait; safe to call twice."""
+        if self._close():
+            await asyncio.get_running_loop().run_in_executor(None, self._process.wait)
 
     # --- between the socket and the line -------------------------------------------------------
 
@@ -194,15 +196,17 @@ class Outpost:
         loop.remove_writer(self._process.fileno())
         self._process.hang_up()
 
-    def _close(self) -> None:
-        if self._ended is None:
+    def _close(self) -> bool:
+        """Close the socket if it is open; return whether it was."""
+        was_open = self._ended is None
+        if was_open:
             self._ended = "it was hung up on"
             self._hang_up()
-            asyncio.get_running_loop().run_in_executor(None, self._process.wait)
         self._news.set()
         self._is_closed.set()
         if self._farewell is not None:
             self._farewell.outposts.discard(self)
+        return was_open
 
     def _tick(self) -> None:
         """Look whether anybody still wants this, and again in a second."""
@@ -210,7 +214,7 @@ class Outpost:
         if self._is_closed.is_set():
             return
         if silent_s > self._lease_s or (silent_s > POLL_S and self._is_released()):
-            self._close()
+            self._ending = asyncio.ensure_future(self.close())
             return
         asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 

@@ -220,10 +220,10 @@ class OutpostLine:
         while True:
             try:
                 answer = await asyncio.wait_for(self._call_once(method, *args), self._left_s())
-            except OSError as error:  # TimeoutError included
+            except (OSError, KeyError) as error:  # no connection or no answer; no such worker
+                await asyncio.sleep(_AGAIN_S)  # in which Dask may hear why
                 if self._is_lost() or self._left_s() <= 0:
                     raise _Gone(f"nothing is heard any more of {self.slot.address}") from error
-                await asyncio.sleep(_AGAIN_S)
             except Exception as error:
                 raise _Gone(f"{self.slot.address} has lost it: {error}") from error
             else:

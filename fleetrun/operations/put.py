@@ -119,14 +119,14 @@ def _write_and_rename(files: RemoteFiles, local: Source, target: str) -> None:
 
 @dataclass(slots=True)
 class _Content:
-    """A file's content, in pieces; begun when the first is wanted."""
+    """A file's content, in pieces; begun when they are wanted."""
 
     source: Source
     begun: bool = False
 
     def __iter__(self) -> Iterator[bytes]:
         self.begun = True
-        yield from self.source.pieces
+        return self.source.pieces
 
 
 def _check_size(files: RemoteFiles, temporary: str, target: str, size_bytes: int) -> None:

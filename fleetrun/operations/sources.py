@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -60,7 +61,7 @@ def opened(path: Path) -> Iterator[Source]:
     else:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode & 0o777
-            yield Source(mode=mode, pieces=iter(lambda: file.read(_PIECE_BYTES), b""))
+            yield Source(mode=mode, pieces=iter(partial(file.read, _PIECE_BYTES), b""))
 
 
 def drop_copies() -> None:

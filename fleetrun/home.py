@@ -13,6 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar, cast
 
+PIECE_BYTES = 256 * 1024
+"""What a question or an answer carries of a file at the most, so that each is soon answered."""
+
 _Answer = TypeVar("_Answer")
 _Answer_co = TypeVar("_Answer_co", covariant=True)
 

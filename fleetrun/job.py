@@ -29,7 +29,7 @@ from fleetrun.errors import (
 )
 from fleetrun.events import Emit, PhaseReached
 from fleetrun.hosts import Host
-from fleetrun.operations import Ending, Exec, Interrupted, Operation
+from fleetrun.operations import Ending, Exec, Get, Interrupted, Operation
 from fleetrun.results import Outcome, Phase, Result
 from fleetrun.session import Cancel, Connect
 
@@ -173,6 +173,8 @@ def lost_result(
 ) -> Result:
     """Return the result of a job that was begun and whose own result will never come.
 
+    What the worker of a `Get` has brought here of a file that it will not finish is removed.
+
     Args:
         job: the job.
         phases: the phases that it is known to have reached, in order.
@@ -181,6 +183,8 @@ def lost_result(
         surely: whether it reached no other phase than those. If it may have, it counts as one whose
             work was handed over.
     """
+    if isinstance(job.operation, Get):
+        job.operation.abandon(job.host)
     now = time.monotonic()
     seconds: dict[Phase, float] = {}
     left_at_s = [*(reached.at_s for reached in phases[1:]), now]

@@ -14,7 +14,8 @@ from __future__ import annotations
 from fleetrun.operations.capture import DEFAULT_OUTPUT_LIMIT_BYTES, Capture
 from fleetrun.operations.ending import Ending, Interrupted
 from fleetrun.operations.execute import Exec
-from fleetrun.operations.get import Get, local_place
+from fleetrun.operations.get import Get
+from fleetrun.operations.places import local_place
 from fleetrun.operations.put import Put
 from fleetrun.operations.scan import ScanKeys
 from fleetrun.operations.template import exec_for_each, get_for_each, put_for_each

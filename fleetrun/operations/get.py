@@ -1,19 +1,18 @@
-"""Copying files of a host to this machine."""
+"""Copying files of a host to this machine: home, wherever the host is worked on."""
 
 from __future__ import annotations
 
-import os
-import secrets
+import contextlib
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
+from fleetrun import home
 from fleetrun.errors import Refused, SessionError, UsageError
 from fleetrun.events import Emit
 from fleetrun.hosts import Host
 from fleetrun.operations.ending import Ending, Interrupted
+from fleetrun.operations.places import Unfinished, abandon, begin, local_place
 from fleetrun.session import RemoteFiles, Session
 
 
@@ -39,7 +38,8 @@ class Get:
     def __post_init__(self) -> None:
         if not self.sources:
             raise UsageError("no file to get was named")
-        if self.target.exists() and not self.target.is_dir():
+        # elsewhere it cannot be seen, and home has looked already
+        if not home.is_away() and self.target.exists() and not self.target.is_dir():
             raise UsageError(f"{self.target}: is not a folder")
         for source in self.sources:
             if source.endswith("/") or not source:
@@ -59,8 +59,7 @@ class Get:
         try:
             for source in self.sources:
                 place = local_place(self.target, host.name, source)
-                _refuse_links(self.target, place)
-                _get_one(files, source, place)
+                _get_one(files, source, self.target, place)
                 written.append(str(place))
         except Refused as refusal:
             return Ending(refused=str(refusal), files=tuple(written))
@@ -73,22 +72,16 @@ class Get:
             files.close()
         return Ending(done=True, files=tuple(written))
 
+    def abandon(self, host: Host) -> None:
+        """Remove what a worker elsewhere has begun here for a host, and will not finish.
 
-def local_place(target: Path, host: str, source: str) -> Path:
-    """Return where a host's file goes: below target, in a folder named after the host."""
-    return target.joinpath(host.replace("/", "_"), *PurePosixPath("/", source).parts[1:])
-
-
-def _refuse_links(target: Path, place: Path) -> None:
-    """Refuse a place that a link leads to: what is below it may be anywhere on this machine."""
-    for path in (place, *place.parents):
-        if path == target:
-            return
-        if path.is_symlink():
-            raise Refused(f"{path}: is a link, which could lead anywhere; remove it first")
+        Called at home. Does nothing when there is nothing; should the worker live after all, its
+        next piece is refused.
+        """
+        abandon({local_place(self.target, host.name, source) for source in self.sources})
 
 
-def _get_one(files: RemoteFiles, source: str, place: Path) -> None:
+def _get_one(files: RemoteFiles, source: str, target: Path, place: Path) -> None:
     info = files.info(source)
     if info is None:
         raise Refused(f"{source}: no such file on the host")
@@ -96,32 +89,24 @@ def _get_one(files: RemoteFiles, source: str, place: Path) -> None:
         raise Refused(f"{source}: is a folder; only files can be fetched")
     if info.is_special:  # /dev/zero has no end, and a pipe that nobody writes to has no beginning
         raise Refused(f"{source}: is a device, pipe or socket; only files can be fetched")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    # a short name of its own: the file's may be as long as names can be
-    temporary = place.with_name(f".fleetrun-{secrets.token_hex(6)}")
+    local = begin(target, place)
     try:
-        with (
-            open(temporary, "xb", opener=_for_ourselves) as local,
-            closing(files.read(source)) as pieces,
-        ):
+        with contextlib.closing(files.read(source)) as pieces:
             _receive(source, pieces, local, info.size_bytes or None)
-            if info.mode is not None:
-                temporary.chmod(info.mode & 0o777)
-        temporary.replace(place)
+        local.finish(info.mode)
     finally:
-        temporary.unlink(missing_ok=True)
+        local.discard()
 
 
-def _for_ourselves(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _receive(source: str, pieces: Iterable[bytes], local: BinaryIO, size_bytes: int | None) -> None:
+def _receive(
+    source: str, pieces: Iterable[bytes], local: Unfinished, size_bytes: int | None
+) -> None:
     """Write the pieces, up to the size if there is one; refuse when they are fewer bytes."""
     received = 0
     for piece in pieces:
         wanted = piece if size_bytes is None else piece[: size_bytes - received]
-        received += local.write(wanted)
+        local.write(wanted)
+        received += len(wanted)
         if received == size_bytes:
             return
     if size_bytes is not None:

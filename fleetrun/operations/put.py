@@ -1,4 +1,4 @@
-"""Copying local files to a host."""
+"""Copying local files to a host. The files are at home; see `fleetrun.operations.sources`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleetrun import home
 from fleetrun.errors import Refused, SessionError, UsageError
 from fleetrun.events import Emit
 from fleetrun.hosts import Host
 from fleetrun.operations.ending import Ending, Interrupted
+from fleetrun.operations.sources import Source, opened
 from fleetrun.session import RemoteFiles, Session
-
-_PIECE_BYTES = 32 * 1024
-"""Bytes a read from disk: what one SFTP write carries (servers must take 34,000-byte packets)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +39,9 @@ class Put:
     def __post_init__(self) -> None:
         if not self.sources:
             raise UsageError("no file to put was named")
-        for source in self.sources:
-            if source.is_dir():
-                raise UsageError(f"{source}: is a folder; only files can be put")
-            if not source.exists():
-                raise UsageError(f"{source}: no such file")
-            if not source.is_file():
-                raise UsageError(f"{source}: is a device, pipe or socket; only files can be put")
-            if not os.access(source, os.R_OK):
-                raise UsageError(f"{source}: cannot be read")
+        if not home.is_away():  # elsewhere they cannot be seen, and home has looked already
+            for source in self.sources:
+                _check_source(source)
         if "\0" in self.target:
             raise UsageError("the target has a NUL byte in it, which no path can have")
         names = [source.name for source in self.sources]
@@ -86,17 +79,36 @@ class Put:
         return is_folder
 
 
+def _check_source(source: Path) -> None:
+    if source.is_dir():
+        raise UsageError(f"{source}: is a folder; only files can be put")
+    if not source.exists():
+        raise UsageError(f"{source}: no such file")
+    if not source.is_file():
+        raise UsageError(f"{source}: is a device, pipe or socket; only files can be put")
+    if not os.access(source, os.R_OK):
+        raise UsageError(f"{source}: cannot be read")
+
+
 def _put_one(files: RemoteFiles, source: Path, target: str) -> None:
+    try:
+        with opened(source) as local:
+            _write_and_rename(files, local, target)
+    except OSError as error:
+        raise Refused(f"{source}: cannot be read: {error.strerror}") from error
+
+
+def _write_and_rename(files: RemoteFiles, local: Source, target: str) -> None:
     # a short name of its own: the target's may be as long as names can be
     temporary = posixpath.join(posixpath.dirname(target), f".fleetrun-{secrets.token_hex(6)}")
-    content = _Content(source)
+    content = _Content(local)
     try:
-        size_bytes = files.write(temporary, content, mode=source.stat().st_mode & 0o777)
+        size_bytes = files.write(temporary, content, mode=local.mode)
         _check_size(files, temporary, target, size_bytes)
         files.replace(temporary, target)
-    except OSError as error:
+    except OSError:
         files.discard(temporary)
-        raise Refused(f"{source}: cannot be read: {error.strerror}") from error
+        raise
     except SessionError as error:
         never_made = isinstance(error, Refused) and not content.begun
         told = str(error).replace(temporary, target)  # the file has no other name for its user
@@ -107,16 +119,14 @@ def _put_one(files: RemoteFiles, source: Path, target: str) -> None:
 
 @dataclass(slots=True)
 class _Content:
-    """A local file's content, in pieces; begun when the first is wanted."""
+    """A file's content, in pieces; begun when they are wanted."""
 
-    source: Path
+    source: Source
     begun: bool = False
 
     def __iter__(self) -> Iterator[bytes]:
         self.begun = True
-        with self.source.open("rb") as local:
-            while piece := local.read(_PIECE_BYTES):
-                yield piece
+        return self.source.pieces
 
 
 def _check_size(files: RemoteFiles, temporary: str, target: str, size_bytes: int) -> None:

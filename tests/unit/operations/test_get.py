@@ -275,7 +275,7 @@ def test_a_full_disk_is_a_refusal_that_names_the_file(
 ) -> None:
     real_open = os.open
     monkeypatch.setattr(
-        "fleetrun.operations.get._for_ourselves",
+        "fleetrun.operations.places._for_ourselves",
         lambda path, flags: real_open("/dev/full", os.O_WRONLY) if flags else real_open(path, 0),
     )
     ending = get(FakeFiles({"a": b"a" * 100_000}), tmp_path, "a")

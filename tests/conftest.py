@@ -134,7 +134,12 @@ def _everything() -> set[str]:
 
 
 def _threads() -> set[str]:
-    return {f"thread {thread.name} ({thread.ident})" for thread in threading.enumerate()}
+    """Return the threads, but for the one that Dask starts once in a process and keeps."""
+    return {
+        f"thread {thread.name} ({thread.ident})"
+        for thread in threading.enumerate()
+        if not thread.name.startswith("Dask-Offload")
+    }
 
 
 def _descriptors() -> set[str]:

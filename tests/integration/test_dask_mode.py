@@ -20,7 +20,9 @@ from distributed import Client
 from fleetrun import Fleet, Host, Secret
 from fleetrun.errors import UsageError
 from fleetrun.events import Finished, PhaseReached, Started
-from fleetrun.executors.cluster import Dask
+from fleetrun.executors.cluster import Dask, dask
+from fleetrun.executors.cluster.workplace import DaskWorkplace
+from fleetrun.hosts import KeysFrom
 from fleetrun.operations import Exec
 from fleetrun.results import Outcome, Phase, Report
 from fleetrun.testing import FakeConnect, FakeHost, Rendezvous
@@ -142,15 +144,17 @@ def test_the_death_of_a_worker_process_alone_is_known_exactly(
 
 def test_a_worker_that_joins_is_used(cluster: Cluster, client: Client, tmp_path: Path) -> None:
     cluster.workers(1)
-    meeting = FakeHost(rendezvous=Rendezvous(folder=tmp_path, count=300, patience_s=PATIENCE_S))
-    fleet = Fleet(hosts(280), mode=Dask(client), connect=FakeConnect(others=meeting))
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    held = FakeHost(rendezvous=Rendezvous(folder=meeting, count=300, patience_s=PATIENCE_S))
+    fleet = Fleet(hosts(280), mode=Dask(client), connect=FakeConnect(others=held))
     processes = set()
     for event in fleet.events(COMMAND):
         if isinstance(event, Started) and len(cluster.roll().came) == 1:
             cluster.workers(1)
-        if isinstance(event, PhaseReached) and len(arrived(tmp_path)) >= 270:
+        if isinstance(event, PhaseReached) and len(arrived(meeting)) >= 270:
             for number in range(30):
-                (tmp_path / f"somebody-{number}").write_text("")
+                (meeting / f"somebody-{number}").write_text("")
         if isinstance(event, Finished):
             processes.add(event.result.process)
             assert event.result.ok
@@ -277,8 +281,9 @@ def test_a_caller_who_is_slow_is_waited_for_and_nothing_ends_meanwhile(
 
 
 def test_what_runs_is_finished_when_the_scheduler_dies(
-    cluster: Cluster, tmp_path: Path
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(DaskWorkplace, "patience_s", 2.0)
     cluster.workers(2)
     held = FakeHost(rendezvous=Rendezvous(folder=tmp_path / "meeting", count=7))
     (tmp_path / "meeting").mkdir()
@@ -295,7 +300,8 @@ def test_what_runs_is_finished_when_the_scheduler_dies(
             if isinstance(event, Finished):
                 results.append(event.result)
     assert len(results) == 50
-    assert all(result.ok for result in results if result.host in {f"h{n}" for n in range(6)})
+    held_results = [result for result in results if result.host in {f"h{n}" for n in range(6)}]
+    assert [(result.outcome, result.error) for result in held_results] == [(Outcome.OK, None)] * 6
     assert {result.outcome for result in results} <= {Outcome.OK, Outcome.NOT_RUN}
 
 
@@ -380,12 +386,12 @@ def test_a_site_without_a_worker_is_an_error_before_any_host_is_contacted(
 def test_hosts_of_a_site_whose_last_worker_died_are_not_run_anywhere_else(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fleetrun.executors.cluster.workplace import DaskWorkplace  # noqa: PLC0415 (slow)
-
     monkeypatch.setattr(DaskWorkplace, "patience_s", 2.0)
     cluster.worker("ber")
     doomed = cluster.worker("ams")
-    held = FakeHost(rendezvous=Rendezvous(folder=tmp_path, count=2, patience_s=PATIENCE_S))
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    held = FakeHost(rendezvous=Rendezvous(folder=meeting, count=2, patience_s=PATIENCE_S))
     all_hosts = [Host(name=f"ams{n}", vars={"site": "ams"}) for n in range(10)]
     all_hosts += [Host(name=f"ber{n}", vars={"site": "ber"}) for n in range(10)]
     results = {}
@@ -397,7 +403,7 @@ def test_hosts_of_a_site_whose_last_worker_died_are_not_run_anywhere_else(
             connect=FakeConnect({"ams0": held}),
         )
         for event in fleet.events(COMMAND):
-            if "ams0" in os.listdir(tmp_path) and not doomed.has_ended:  # noqa: PTH208
+            if "ams0" in arrived(meeting) and not doomed.has_ended:
                 doomed.kill()
             if isinstance(event, Finished):
                 results[event.host] = event.result
@@ -410,11 +416,40 @@ def test_hosts_of_a_site_whose_last_worker_died_are_not_run_anywhere_else(
     assert "at the site 'ams'" in str(results["ams9"].error)
 
 
-def test_secrets_travel_encrypted_or_not_at_all(tmp_path: Path) -> None:
+def test_secrets_travel_encrypted_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Cluster(tmp_path, tls=False) as cluster, cluster.client() as client:
         cluster.worker()
         secret = Host(name="h", password=Secret("x"))
         assert Fleet([secret], mode=Dask(client), connect=FakeConnect()).exec("true").ok
-        client.scheduler.address = "tcp://192.0.2.1:8786"  # as if it were there
-        with pytest.raises(UsageError, match="the hosts' passwords would travel unencrypted to"):
-            Fleet([secret], mode=Dask(client), connect=FakeConnect()).exec("true")
+        monkeypatch.setattr(dask, "_is_private", lambda address: "tls:" in address)
+        for each, what in (
+            (Dask(client), "the hosts' passwords"),
+            (Dask(client, keys_from=KeysFrom.OPERATOR), "your private keys"),
+        ):
+            fleet = Fleet([secret], mode=each, connect=FakeConnect())
+            with pytest.raises(UsageError, match=f"{what} would travel unencrypted to tcp://"):
+                fleet.exec("true")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_private"),
+    [
+        ("tls://192.0.2.1:8786", True),
+        ("tcp://192.0.2.1:8786", False),
+        ("tcp://127.0.0.1:8786", True),
+        ("tcp://127.8.9.10:1", True),
+        ("tcp://[::1]:8786", True),
+        ("tcp://localhost:8786", True),
+        ("tcp://localhost.example.com:8786", False),
+        ("inproc://192.0.2.1/1/1", True),
+        ("ws://192.0.2.1:8786", False),
+        ("wss://192.0.2.1:8786", True),
+    ],
+)
+def test_what_is_sent_is_private_over_tls_or_on_this_machine(
+    address: str,
+    is_private: bool,  # noqa: FBT001 (a parameter of the test)
+) -> None:
+    assert dask._is_private(address) is is_private

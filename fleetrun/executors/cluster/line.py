@@ -22,7 +22,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future as Done
 from typing import TYPE_CHECKING, Any
 
-from fleetrun.executors.cluster.outpost import POLL_S, Outpost, Reply
+from fleetrun.executors.cluster.outpost import Outpost, Reply, poll_s
 from fleetrun.executors.wire import CHUNK_BYTES
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class OutpostLine:
         self.departed_bytes = 0
         self._client = client
         self._lease_s = lease_s
+        self._sign_s = poll_s(lease_s)
         self._on_closed = on_closed
         self._ended = ""
         self._unsent = bytearray()
@@ -197,10 +198,10 @@ class OutpostLine:
         with contextlib.suppress(_Gone):  # heard by the one who asks, too
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._words.wait(), POLL_S)
+                    await asyncio.wait_for(self._words.wait(), self._sign_s)
                 if self._is_waiting_for_words:
                     await asyncio.sleep(_PAUSE_S)  # it goes with the next question
-                elif self._words.is_set() or time.monotonic() > self._heard_at_s + POLL_S:
+                elif self._words.is_set() or time.monotonic() > self._heard_at_s + self._sign_s:
                     await self._call("put", *self._next_piece())
 
     def _next_piece(self) -> tuple[int, bytes]:
@@ -254,7 +255,7 @@ class OutpostLine:
         return answer["result"]
 
     def _left_s(self) -> float:
-        return self._heard_at_s + self._lease_s + POLL_S - time.monotonic()
+        return self._heard_at_s + self._lease_s + self._sign_s - time.monotonic()
 
     def _is_lost(self) -> bool:
         """Whether Dask says that the outpost, or all that could say so, is gone."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from fleetrun.executors.cluster.farewell import Farewell
 
-POLL_S = 5.0
-"""How long a question waits for something to be said, before the answer is that nothing was."""
+_MOST_POLL_S = 5.0
+_POLLS_A_LEASE = 3
 
 GATHER_S = 0.05
 """The least time between two answers: what is said meanwhile goes with the next. An answer costs
@@ -35,6 +35,14 @@ _FULL_BYTES = 256 * 1024
 
 _TICK_S = 1.0
 _LAST_WORDS_S = 2.0
+
+
+def poll_s(lease_s: float) -> float:
+    """Return how long a question waits before it is answered that nothing was said.
+
+    So long also is the silence after which a line gives a sign of life.
+    """
+    return min(_MOST_POLL_S, lease_s / _POLLS_A_LEASE)
 
 
 class Reply(NamedTuple):
@@ -70,6 +78,7 @@ class Outpost:
         self._process = WorkerProcess(Carrier(carrier))
         self._dask_worker: Worker = get_worker()
         self._lease_s = lease_s
+        self._poll_s = poll_s(lease_s)
         self._heard_at_s = time.monotonic()
         self._down_number = 0
         self._early: dict[int, bytes] = {}
@@ -91,7 +100,7 @@ class Outpost:
     async def get(self, number: int, down_number: int, data: bytes) -> Reply:
         """Return piece `number` of what the worker process says, and take a piece for it.
 
-        Waits until there is something, `POLL_S` at most. To ask for a piece is to confirm that all
+        Waits until there is something, `poll_s` at most. To ask for a piece is to confirm that all
         before it have come.
 
         Args:
@@ -102,18 +111,19 @@ class Outpost:
         await self.put(down_number, data)
         if number == self._up_number:
             return self._reply
-        if not await self._is_news_within(POLL_S):
+        if not await self._is_news_within(self._poll_s):
             return Reply(b"", self._is_leaving, None)
         if number == self._up_number:  # asked twice at once
             return self._reply
-        self._up_number = number
-        self._reply = Reply(bytes(self._said), self._is_leaving, self._ended)
+        reply = Reply(bytes(self._said), self._is_leaving, self._ended)
+        if reply.data or reply.ended is not None:
+            self._up_number, self._reply = number, reply
         self._said.clear()
         self._replied_at_s = time.monotonic()
         if self._ended is None:
             self._news.clear()
             self._read_on()
-        return self._reply
+        return reply
 
     async def put(self, number: int, data: bytes) -> None:
         """Take a piece for the worker process; those that are before their turn wait."""
@@ -213,7 +223,7 @@ class Outpost:
         silent_s = time.monotonic() - self._heard_at_s
         if self._is_closed.is_set():
             return
-        if silent_s > self._lease_s or (silent_s > POLL_S and self._is_released()):
+        if silent_s > self._lease_s or (silent_s > 2 * self._poll_s and self._is_released()):
             self._ending = asyncio.ensure_future(self.close())
             return
         asyncio.get_running_loop().call_later(_TICK_S, self._tick)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_RETIRE_TRIES = 10
+_RETIRE_PAUSE_S = 0.2
+
 LOOK_S = 1.0
 """How often the scheduler is asked who is there: a few hundred bytes for each Dask worker."""
 
@@ -161,20 +164,24 @@ class DaskWorkplace:
         return line
 
     def serves(self, site: Site) -> bool:
-        """Return whether a Dask worker of the site is there."""
-        return any(site is None or site in slot.sites for slot in self._slots)
+        """Return whether a Dask worker of the site is there, and none of its was just lost."""
+        return any(
+            self._is_usable(slot) and (site is None or site in slot.sites) for slot in self._slots
+        )
 
     def close(self) -> None:
         """Stop looking, and close what was opened for this."""
         self._watch.cancel()
         with contextlib.suppress(Exception):  # the cluster may be gone by now
-            self._client.sync(self._stop_listening, callback_timeout=2.0)
+            self._client.sync(self._stop_listening, callback_timeout=3.0)
         if self._on_close is not None:
             self._on_close()
 
     def _is_free(self, slot: Slot) -> bool:
-        unusable = self._doubtful | self._leaving
-        return slot not in self._lines and slot.address not in unusable
+        return slot not in self._lines and self._is_usable(slot)
+
+    def _is_usable(self, slot: Slot) -> bool:
+        return slot.address not in self._doubtful and slot.address not in self._leaving
 
     def _start(self, work: Coroutine[Any, Any, None]) -> Done[None]:
         return asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
@@ -222,10 +229,15 @@ class DaskWorkplace:
             self._retiring = asyncio.create_task(self._retire(address))
 
     async def _retire(self, address: str) -> None:
-        """Ask again for what was refused because of us."""
+        """Ask again for what was refused because of us, until the scheduler has let go of us."""
         with contextlib.suppress(OSError):
-            await self._client.retire_workers(workers=[address])
+            for _ in range(_RETIRE_TRIES):
+                if await self._client.retire_workers(workers=[address]):
+                    return
+                await asyncio.sleep(_RETIRE_PAUSE_S)
 
     async def _stop_listening(self) -> None:
         for address in self._known:
             self._retirements.ignore(address, self._is_to_leave)
+        if self._retiring is not None:
+            await self._retiring

@@ -23,11 +23,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-import dask_preload
 import psutil
 import pytest
+from dask_roll import ROLL, Roll
 from servers import ADDRESS, last_lines, wait_until
 from throwaway_tls import TlsFiles, make_tls_files
 from worker_paths import all_but_fleetrun, other_versions
@@ -129,49 +129,6 @@ def _signal_each(processes: Sequence[psutil.Process], number: signal.Signals) ->
     for process in processes:
         with suppress(psutil.NoSuchProcess):  # as one is, too, whose number is another's by now
             process.send_signal(number)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A worker as the scheduler has it."""
-
-    name: str
-    address: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Roll:
-    """Which workers the scheduler has had so far.
-
-    Attributes:
-        came: those that it listed, in order.
-        left: addresses that it lists no more.
-        nannies: names of the workers whose nannies would start them again.
-    """
-
-    came: Sequence[Listed]
-    left: frozenset[str]
-    nannies: frozenset[str]
-
-    @classmethod
-    def read(cls, path: Path) -> Roll:
-        """Read what `dask_preload` has written."""
-        whole_lines = path.read_text().rpartition("\n")[0].splitlines()
-        entries: list[dict[str, Any]] = [json.loads(line) for line in whole_lines]
-        return cls(
-            came=[Listed(**entry) for entry in entries if "address" in entry],
-            left=frozenset(entry["left"] for entry in entries if "left" in entry),
-            nannies=frozenset(entry["nanny"] for entry in entries if "nanny" in entry),
-        )
-
-    def last(self, name: str) -> Listed:
-        """Return the last worker of that name that came."""
-        return next(each for each in reversed(self.came) if each.name == name)
-
-    def has(self, name: str) -> bool:
-        """Return whether a worker of that name is listed."""
-        return any(each.name == name and each.address not in self.left for each in self.came)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -422,7 +379,7 @@ class Cluster:
     ) -> dict[str, str]:
         """Return this process's environment with that PYTHONPATH, and more in it."""
         python_path = os.pathsep.join(paths)
-        own = {"PYTHONPATH": python_path, dask_preload.ROLL: str(self._roll)}
+        own = {"PYTHONPATH": python_path, ROLL: str(self._roll)}
         return {**os.environ, **own, **(more or {})}
 
     def _next_name(self) -> str:

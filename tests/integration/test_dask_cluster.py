@@ -11,17 +11,19 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 from dask_cluster import Cluster, DaskWorker
-from distributed import Client
 from servers import is_alive, wait_until
 from throwaway_tls import TlsFiles, make_tls_files
 
 import fleetrun
+
+if TYPE_CHECKING:
+    from distributed import Client  # slow to import, and a quick run leaves these tests out
 
 pytestmark = pytest.mark.long
 

@@ -1,12 +1,19 @@
-"""Servers as fixtures: `sshd` is one for the whole run; `start_sshd` starts one to order."""
+"""Servers as fixtures: `sshd` is one for the whole run; `start_sshd` starts one to order.
+
+So is `dask_cluster`, where `Cluster` makes one to order.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from servers import ServerAccount, last_lines, require_sshd, start_mock_ssh, start_sshd
+
+if TYPE_CHECKING:
+    from dask_cluster import Cluster  # for the tests that ask for one
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +28,16 @@ def mock_ssh(tmp_path: Path) -> Iterator[ServerAccount]:
     """An account on mock-ssh-server, which runs commands in this machine's shell."""
     with start_mock_ssh(tmp_path) as account:
         yield account
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Dask cluster of two workers over TLS, shared by all tests: leave it as it was."""
+    from dask_cluster import Cluster  # noqa: PLC0415 (for those alone)
+
+    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        cluster.workers(2)
+        yield cluster
 
 
 @pytest.hookimpl(tryfirst=True)

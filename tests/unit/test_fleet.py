@@ -191,27 +191,47 @@ def test_a_second_ctrl_c_waits_for_no_host(
     connect = FakeConnect(others=FakeHost(takes_s=takes_s, deaf=True, log=log))
     fleet = Fleet(hosts(1), mode=mode, connect=connect)
     send_once(signal.SIGINT, lambda: bool(log.read_text()))
-    send_once(signal.SIGINT, lambda: is_cancelled(fleet))
+    second = send_once(
+        signal.SIGINT,
+        lambda: is_cancelled(fleet),
+        unless=lambda: bool(log.read_text()) and not fleet._calls.running,  # it has ended
+    )
+
+    def sleep() -> None:
+        try:
+            fleet.exec("sleep")
+        finally:  # the first one ends the call where it tears the books; the second may come here
+            second.join()
+
     with pytest.raises(KeyboardInterrupt):
-        fleet.exec("sleep")
+        sleep()
     stuck = [thread for thread in threading.enumerate() if thread.name.startswith("fleetrun-")]
     assert len(stuck) == (0 if has_workers else 1)
 
 
 def is_cancelled(fleet: Fleet) -> bool:
-    return any(call._cancel is not None and call._cancel.pressed for call in fleet._calls.running)
+    with fleet._calls.lock:
+        return any(call._cancel and call._cancel.pressed for call in fleet._calls.running)
 
 
-def send_once(signum: signal.Signals, condition: Callable[[], bool]) -> None:
-    """Send the main thread a signal as soon as the condition holds."""
+def send_once(
+    signum: signal.Signals,
+    condition: Callable[[], bool],
+    *,
+    unless: Callable[[], bool] = lambda: False,
+) -> threading.Thread:
+    """Send the main thread a signal as soon as the condition holds, or none once the other does."""
     main = threading.main_thread().ident
     assert main is not None
 
     def send() -> None:
-        eventually(condition)
-        signal.pthread_kill(main, signum)
+        eventually(lambda: condition() or unless())
+        if not unless():
+            signal.pthread_kill(main, signum)
 
-    threading.Thread(target=send).start()
+    thread = threading.Thread(target=send)
+    thread.start()
+    return thread
 
 
 @every_mode

@@ -12,18 +12,22 @@ import fnmatch
 import hashlib
 import hmac
 import logging
+import re
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fleetrun.errors import HostKeyError
+from fleetrun.hosts import Host
+from fleetrun.ssh.belongings import Belongings, sent_belongings
 
 log = logging.getLogger(__name__)
 
 _HASH_MAGIC = "|1|"
 _MARKERS = {"@revoked", "@cert-authority"}
+_FOR_MANY = re.compile(rb"^[@|]|[*?!]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,9 @@ class Entry:
 
 
 class KnownHosts:
-    """The entries of one known_hosts file, indexed by name. Immutable; shared between threads.
+    """The entries of one known_hosts file, indexed by name. Shared between threads.
+
+    It never changes, but for one that was sent, to which new keys are added (`learn`).
 
     Every hashed line has to be tried for a name, 2.3 µs each; what came of it is kept, since a
     session asks for its host's name three times. Of a plain line little is kept beside what it says
@@ -65,7 +71,7 @@ class KnownHosts:
     """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        self._all = tuple(entries)
+        self._all = list(entries)
         self._by_name: dict[str, Entry | list[Entry]] = {}
         self._hashed: list[tuple[bytes, bytes, Entry]] = []
         self._unhashed: dict[str, tuple[Entry, ...]] = {}  # two threads write the same at worst
@@ -98,9 +104,16 @@ class KnownHosts:
         """Read a file's lines; one that cannot be read is a warning with its number in the log."""
         return cls(_entries(lines, source=source))
 
+    def learn(self, entry: Entry) -> None:
+        """Add a plain entry, unless it is known, as if the file had been read again."""
+        with _lock:
+            if entry not in self.matching(entry.patterns):
+                self._all.append(entry)
+                self._index(entry)
+
     def all(self) -> tuple[Entry, ...]:
         """Return every entry, in the file's order."""
-        return self._all
+        return tuple(self._all)
 
     def matching(self, name: str) -> Iterator[Entry]:
         """Yield the entries for a name as known_hosts spells it (`host` or `[host]:port`)."""
@@ -170,9 +183,30 @@ def _entry(line: str, *, source: str, number: int) -> Entry:
     return Entry(source=source, line=number, marker=marker, patterns=names, key=key)
 
 
+def lines_about(lines: Iterable[bytes], names: Container[str]) -> Iterator[bytes]:
+    """Yield the lines that can be about one of the names, and an empty one for each other.
+
+    So each keeps its number. The names are in lower case, as known_hosts spells them. A line with
+    a marker, a hashed name or patterns can be about any name, and stays; a comment does not.
+    """
+    for line in lines:
+        yield line if _can_be_about(line, names) else b""
+
+
+def _can_be_about(line: bytes, names: Container[str]) -> bool:
+    first = line.split(maxsplit=1)[:1]
+    if not first or first[0].startswith(b"#"):
+        return False
+    if _FOR_MANY.search(first[0]):
+        return True
+    text = first[0].decode("latin-1").lower()
+    return any(name in names for name in text.split(",")) if "," in text else text in names
+
+
 # --- files, read once ----------------------------------------------------------------------------
 
 _cache: dict[Path, tuple[tuple[int, int, int], KnownHosts]] = {}
+_sent: dict[tuple[Belongings, str], KnownHosts] = {}
 _lock = threading.Lock()
 
 
@@ -203,3 +237,32 @@ def read_known_hosts(path: Path) -> KnownHosts:
         return KnownHosts(())
     except OSError as error:
         raise HostKeyError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def known_hosts_of(host: Host) -> list[KnownHosts]:
+    """Return the indexes of the files that vouch for the host's key, as they were sent if they were.
+
+    Raises `HostKeyError` when one of them is there and cannot be read.
+    """
+    sent = sent_belongings()
+    if sent is None:
+        return [read_known_hosts(path) for path in host.key_files]
+    return [_read_sent(sent, path) for path in host.known_hosts]
+
+
+def learn(sent: Belongings, path: str, entry: Entry) -> None:
+    """Have the sessions of this process know what was added to a file since it was sent."""
+    _read_sent(sent, path).learn(entry)
+
+
+def _read_sent(sent: Belongings, path: str) -> KnownHosts:
+    """Return the index of a file that was sent: one for all sessions, to which keys are added."""
+    file = sent.files[path]
+    if file.wrong is not None:
+        raise HostKeyError(file.wrong)
+    with _lock:
+        known = _sent.get((sent, path))
+        if known is None:
+            lines = file.reveal().splitlines()
+            known = _sent[sent, path] = KnownHosts.parse(lines, source=file.place)
+        return known

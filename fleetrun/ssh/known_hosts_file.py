@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetrun.ssh.known_hosts import Entry, HostKey, KnownHosts
+from fleetrun.ssh.known_hosts import Entry, HostKey, KnownHosts, lines_about
 
 _one_writer = threading.Lock()
 
@@ -40,11 +40,14 @@ class LockedFile:
 
     def matching(self, name: str) -> list[Entry]:
         """Return the entries for a name, as they are now."""
-        lines = self._content.splitlines()
+        lines = lines_about(self._content.splitlines(), {name.lower()})
         return list(KnownHosts.parse(lines, source=str(self._path)).matching(name))
 
-    def append(self, line: KnownLine) -> None:
-        """Append a line: one write, then to the disk; after a failure nothing of it is left."""
+    def append(self, line: KnownLine) -> Entry:
+        """Append a line: one write, then to the disk; after a failure nothing of it is left.
+
+        Returns what is in the file from then on.
+        """
         start = b"\n" if self._content and not self._content.endswith(b"\n") else b""
         new = start + line.text.encode() + b"\n"
         try:
@@ -53,7 +56,10 @@ class LockedFile:
         except OSError:
             os.ftruncate(self._descriptor, len(self._content))
             raise
+        number = len(self._content.splitlines()) + 1
         self._content += new
+        source = str(self._path)
+        return Entry(source=source, line=number, marker="", patterns=line.name, key=line.key)
 
     def replace(self, name: str, lines: Iterable[KnownLine]) -> None:
         """Put the lines in the place of the plain ones that name this host.

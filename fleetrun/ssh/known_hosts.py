@@ -240,9 +240,10 @@ def read_known_hosts(path: Path) -> KnownHosts:
 
 
 def known_hosts_of(host: Host) -> list[KnownHosts]:
-    """Return the indexes of the files that vouch for the host's key, as they were sent if they were.
+    """Return the indexes of the files that vouch for the host's key, in order.
 
-    Raises `HostKeyError` when one of them is there and cannot be read.
+    They are those that were sent, where any were. Raises `HostKeyError` when one of them is there
+    and cannot be read.
     """
     sent = sent_belongings()
     if sent is None:

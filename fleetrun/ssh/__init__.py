@@ -70,8 +70,8 @@ class AwaySshConnect:
     Attributes:
         keys_from: whose keys, known_hosts and ssh_config are used.
         ssh: how it connects.
-        belongings: what the operator's sessions need of the operator's files; see `gathered`. None
-            for keys from the worker.
+        belongings: what was read of the operator's files, to be used in the place of the worker's;
+            see `gathered`. None before that, and for keys from the worker.
 
     A new host's key, where the host is told to accept it, is written to the operator's known_hosts
     as well, and refused if those say otherwise.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -413,7 +413,7 @@ def test_known_hosts_that_were_sent_are_parsed_once(
     parsed: list[str] = []
     parse = KnownHosts.parse
 
-    def noting(lines: Iterable[bytes], *, source: str) -> KnownHosts:
+    def noting(lines: Sequence[bytes], *, source: str) -> KnownHosts:
         parsed.append(source)
         return parse(lines, source=source)
 

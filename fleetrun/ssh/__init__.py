@@ -12,9 +12,9 @@ from pathlib import Path
 
 from fleetrun.errors import AuthError, HostKeyError, UsageError
 from fleetrun.home import is_away
-from fleetrun.hosts import Host, Secret
+from fleetrun.hosts import Host, KeysFrom, Secret
 from fleetrun.session import Cancel, OnPhase, Session
-from fleetrun.ssh.belongings import Belongings, KeysFrom, use
+from fleetrun.ssh.belongings import Belongings, use
 
 
 @dataclass(frozen=True, slots=True)

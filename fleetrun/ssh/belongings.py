@@ -8,7 +8,6 @@ Where nothing was sent, files are files. What was sent is kept in memory and nev
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,15 +17,6 @@ from fleetrun.hosts import Host, Secret
 
 Chain = tuple[str, str | None, tuple[str, ...]]
 """What a jump host is looked up by: `jump`, `ssh_config` and `known_hosts` of who is behind it."""
-
-
-class KeysFrom(enum.StrEnum):
-    """Whose keys, known_hosts and ssh_config a worker on another machine uses."""
-
-    WORKER = "worker"
-    """Those of the account that it runs as, on its own machine."""
-    OPERATOR = "operator"
-    """Those of the one who started the run, sent along; the worker's own are not looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from servers import ServerAccount, make_key, start_sshd
 
 from fleetrun import Host, HostKeyPolicy, Secret
 from fleetrun.errors import AuthError, HostKeyError, UsageError
-from fleetrun.ssh import AwaySshConnect, KeysFrom
+from fleetrun.hosts import KeysFrom
+from fleetrun.ssh import AwaySshConnect
 
 pytestmark = pytest.mark.sshd
 

@@ -14,8 +14,9 @@ from host_key_pool import MadeKey, keygen, make_host_key, sign
 
 from fleetrun import Host, HostKeyPolicy, Secret, home
 from fleetrun.errors import AuthError, ConnectError, HostKeyError, UsageError
+from fleetrun.hosts import KeysFrom
 from fleetrun.session import Gathers, Prepares, WarmsUp
-from fleetrun.ssh import AwaySshConnect, KeysFrom, SshConnect, belongings, keys
+from fleetrun.ssh import AwaySshConnect, SshConnect, belongings, keys
 from fleetrun.ssh.belongings import sent_belongings, use
 from fleetrun.ssh.gathering import gather
 from fleetrun.ssh.hops import hops_to

@@ -243,6 +243,20 @@ class WarmsUp(Protocol):
 
 
 @runtime_checkable
+class Gathers(Protocol):
+    """A `Connect` that can take along what its sessions need of the machine that began the run.
+
+    For workers on other machines; those on the same one find it where it is.
+    """
+
+    def gathered(self, hosts: Sequence[Host]) -> Connect:
+        """Return one that has it with it, also when it is pickled.
+
+        Raises `UsageError` with the first thing that is not there or cannot be taken.
+        """
+
+
+@runtime_checkable
 class Prepares(Protocol):
     """A `Connect` that can look at what it will need before any host is contacted."""
 

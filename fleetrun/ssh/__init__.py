@@ -1,17 +1,20 @@
 """SSH over paramiko: the only package of fleetrun that speaks it. Layer 3 of the road.
 
-`SshConnect` is the `Connect` of real fleets. paramiko is imported when it is first called.
+`SshConnect` is the `Connect` of real fleets, `AwaySshConnect` of those whose workers are on other
+machines. paramiko is imported when it is first called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fleetrun.errors import AuthError, HostKeyError, UsageError
-from fleetrun.hosts import Host, Secret
+from fleetrun.home import is_away
+from fleetrun.hosts import Host, KeysFrom, Secret
 from fleetrun.session import Cancel, OnPhase, Session
+from fleetrun.ssh.belongings import Belongings, use
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,69 @@ class SshConnect:
         for host in hosts if encrypted else ():
             if host.private_key is not None and Path(host.private_key).expanduser() in encrypted:
                 _open_key(host.private_key, host.key_passphrase)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaySshConnect:
+    """Connects to hosts over SSH from workers that may be on other machines. Pickles into them.
+
+    In the process that the run belongs to, and in workers on its machine, it is as `ssh` is.
+
+    Attributes:
+        keys_from: whose keys, known_hosts and ssh_config are used.
+        ssh: how it connects.
+        belongings: what was read of the operator's files, to be used in the place of the worker's;
+            see `gathered`. None before that, and for keys from the worker.
+
+    A new host's key, where the host is told to accept it, is written to the operator's known_hosts
+    as well, and refused if those say otherwise.
+    """
+
+    keys_from: KeysFrom
+    ssh: SshConnect = SshConnect()
+    belongings: Belongings | None = None
+
+    def __call__(self, host: Host, on_phase: OnPhase, cancel: Cancel) -> Session:
+        """Connect and log in to the host; the caller closes the session."""
+        self._use_what_was_sent()
+        return self.ssh(host, on_phase, cancel)
+
+    def warm_up(self) -> None:
+        """Unpack what was sent along, and import what sessions need."""
+        self._use_what_was_sent()
+        self.ssh.warm_up()
+
+    def prepare(self, hosts: Sequence[Host]) -> None:
+        """Look at the keys that will be sent; at none, where the workers have their own.
+
+        Raises `UsageError` for the first key that cannot be used, and for a host that has nothing
+        but keys of an agent, which cannot be sent. What was gathered already is not read again.
+        """
+        if self.keys_from is KeysFrom.OPERATOR and self.belongings is None:
+            from fleetrun.ssh.gathering import check_keys  # noqa: PLC0415
+
+            self.ssh.prepare(hosts)
+            check_keys(hosts)
+
+    def gathered(self, hosts: Sequence[Host]) -> AwaySshConnect:
+        """Return one that takes along, in memory alone, what sessions of the hosts need from here.
+
+        For keys from the operator: to be called once before workers are started, in the process
+        that the run belongs to; what changes here later is not seen by them. For keys from the
+        worker nothing is taken. Raises `UsageError` as `prepare` does.
+        """
+        if self.keys_from is KeysFrom.WORKER:
+            return self
+        from fleetrun.ssh.gathering import gather  # noqa: PLC0415
+
+        self.ssh.prepare(hosts)
+        return replace(self, belongings=gather(hosts))
+
+    def _use_what_was_sent(self) -> None:
+        if self.keys_from is KeysFrom.OPERATOR and is_away():
+            if self.belongings is None:
+                raise RuntimeError("it was sent to another machine without having gathered")
+            use(self.belongings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from fleetrun.errors import ConnectError, UsageError
 from fleetrun.hosts import Host
+from fleetrun.ssh.belongings import Chain, chain_to, sent_belongings
 from fleetrun.ssh.config import SshConfig
 from fleetrun.ssh.config_settings import settings_of
 from fleetrun.ssh.hop import Hop, parse_chain
@@ -46,12 +47,22 @@ def last_hop(host: Host) -> Host | None:
     Its own `jump` is the rest of the chain, or, when it was the only one, what ssh_config says.
     Raises `ConnectError` when it cannot be looked up.
     """
-    if host.jump is None:
+    chain = chain_to(host)
+    if chain is None:
         return None
-    hop = _look_up(host.jump, host.ssh_config, host.known_hosts)
+    hop = look_up_hop(chain)
     return dataclasses.replace(
         hop, connect_timeout_s=host.connect_timeout_s, login_timeout_s=host.login_timeout_s
     )
+
+
+def look_up_hop(chain: Chain) -> Host:
+    """Return the jump host that a chain leads to, as ssh_config has it, here or where it was sent.
+
+    The time that connecting to it may take is not set. Raises `ConnectError` as `last_hop` does.
+    """
+    sent = sent_belongings()
+    return _look_up(*chain) if sent is None else sent.hop(chain)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -6,15 +6,29 @@ key ─► revoked? ─► a certificate of a known authority? ─► known? ─
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import errno
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from fleetrun.errors import HostKeyError
+from fleetrun.home import ask, is_away
 from fleetrun.hosts import DEFAULT_PORT, Host, HostKeyPolicy
+from fleetrun.ssh.belongings import places_of, sent_belongings
 from fleetrun.ssh.certificate import SUFFIX, Certificate
-from fleetrun.ssh.known_hosts import Entry, HostKey, KnownHosts, read_known_hosts
+from fleetrun.ssh.known_hosts import (
+    Entry,
+    HostKey,
+    KnownHosts,
+    known_hosts_of,
+    learn,
+    read_known_hosts,
+)
 from fleetrun.ssh.known_hosts_file import KnownLine, locked_file
+
+log = logging.getLogger(__name__)
 
 
 def host_key_of(blob: bytes) -> HostKey:
@@ -45,7 +59,11 @@ def known_entries(host: Host) -> list[Entry]:
 
 
 def _entries_named(host: Host, name: str) -> list[Entry]:
-    return [entry for path in host.key_files for entry in read_known_hosts(path).matching(name)]
+    return [entry for known in known_hosts_of(host) for entry in known.matching(name)]
+
+
+EntriesNamed = Callable[[str], list[Entry]]
+"""What is known of a name, as known_hosts spells it."""
 
 
 class Standing(enum.StrEnum):
@@ -67,16 +85,17 @@ class Verdict:
 
 def judge(host: Host, key: HostKey) -> Verdict:
     """Judge a plain key (no certificate) as ssh does, whatever the host's policy."""
-    return _judge_among(host, key, known_entries(host))
+    return _judge_among(host, key, partial(_entries_named, host))
 
 
-def _judge_among(host: Host, key: HostKey, entries: Sequence[Entry]) -> Verdict:
+def _judge_among(host: Host, key: HostKey, named: EntriesNamed) -> Verdict:
+    entries = named(known_name(host))
     revoked = _find(entries, "@revoked", key.blob)
     if revoked is not None:
         return Verdict(standing=Standing.REVOKED, entry=revoked)
     known = _find(entries, "", key.blob)
     if known is None and not any(not entry.marker for entry in entries):
-        known = _known_without_port(host, key)
+        known = _known_without_port(host, key, named)
     if known is not None:
         return Verdict(standing=Standing.KNOWN, entry=known)
     # those of the key's own type first: that one is the most telling to be shown
@@ -119,11 +138,11 @@ def _find(entries: Iterable[Entry], marker: str, blob: bytes) -> Entry | None:
     return None
 
 
-def _known_without_port(host: Host, key: HostKey) -> Entry | None:
+def _known_without_port(host: Host, key: HostKey, named: EntriesNamed) -> Entry | None:
     """Look under the plain address when nothing is known of `[address]:port`, as ssh does."""
     if known_name(host) != _with_port(host):
         return None
-    entries = _entries_named(host, host.address)
+    entries = named(host.address)
     if _find(entries, "@revoked", key.blob) is not None:
         return None
     return _find(entries, "", key.blob)
@@ -144,7 +163,7 @@ def check_host_key(host: Host, key: HostKey) -> None:
         key = host_key_of(certificate.plain_blob)  # an unknown authority vouches for nothing
     verdict = judge(host, key)
     if verdict.standing is Standing.NEW and host.host_keys is HostKeyPolicy.ACCEPT_NEW:
-        add_host_key(host, key)
+        _take_down(host, key)
     elif verdict.standing is not Standing.KNOWN:
         raise HostKeyError(_refusal(host, key, verdict))
 
@@ -181,7 +200,7 @@ def _refusal(host: Host, key: HostKey, verdict: Verdict) -> str:
     """Return the sentence for a key that is not taken, with what to do."""
     entry = verdict.entry
     if entry is None:
-        files = " ".join(str(path) for path in host.key_files) or "no known_hosts file"
+        files = " ".join(places_of(host)) or "no known_hosts file"
         return (
             f"the host key is not known: {key.key_type} {key.fingerprint} for {known_name(host)} "
             f"is not in {files}. Check it, then add it with: fleetrun keys approve"
@@ -212,27 +231,99 @@ def offered_key_types(host: Host, supported: Sequence[str]) -> tuple[str, ...]:
     return tuple(plain)
 
 
-def add_host_key(host: Host, key: HostKey, *, beside_others: bool = False) -> None:
+def add_host_key(host: Host, key: HostKey, *, beside_others: bool = False) -> Entry:
     """Write the key to the host's first known_hosts file, under a lock, one writer at a time.
 
     Somebody may have been faster, so the file is read again inside the lock. With beside_others,
-    keys of other types that are known of the host do not stand in the way.
+    keys of other types that are known of the host do not stand in the way. Returns the line that
+    vouches for the key from then on.
 
     Raises `HostKeyError` when the host has another key there by then, or it cannot be written.
     """
+    try:
+        return _write_host_key(host, key, beside_others=beside_others)
+    except OSError as error:
+        raise HostKeyError(_not_written(host, error)) from error
+
+
+def _not_written(host: Host, error: OSError) -> str:
+    return f"{_first_file(host)}: its key cannot be written there: {error.strerror}"
+
+
+def _write_host_key(host: Host, key: HostKey, *, beside_others: bool) -> Entry:
     path = _first_file(host)
     line = KnownLine(name=known_name(host), key=key)
-    try:
-        with locked_file(path) as file:
-            verdict = _judge_among(host, key, file.matching(line.name))
-            if verdict.standing is Standing.KNOWN:
-                return
-            new = verdict.standing is Standing.NEW
-            if not new and not (beside_others and _other_type(key, verdict)):
-                raise HostKeyError(_refusal(host, key, verdict))
-            file.append(line)
-    except OSError as error:
-        raise HostKeyError(f"{path}: its key cannot be written there: {error.strerror}") from error
+    with locked_file(path) as file:
+
+        def as_it_is_now(name: str) -> list[Entry]:
+            others = map(read_known_hosts, host.key_files[1:])
+            return file.matching(name) + [each for known in others for each in known.matching(name)]
+
+        verdict = _judge_among(host, key, as_it_is_now)
+        if verdict.standing is Standing.KNOWN and verdict.entry is not None:
+            return verdict.entry
+        new = verdict.standing is Standing.NEW
+        if not new and not (beside_others and _other_type(key, verdict)):
+            raise HostKeyError(_refusal(host, key, verdict))
+        return file.append(line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddHostKey:
+    """A question for home, from a worker on another machine: may a host's key be taken as new?
+
+    If it is new there too, the one writer adds it to the operator's known_hosts.
+
+    Attributes:
+        host: the host; its secrets are of no use here.
+        key: the key that it shows.
+        must_be_written: whether the host is refused when the key cannot be written down; else a
+            warning in the log says so.
+    """
+
+    host: Host
+    key: HostKey
+    must_be_written: bool
+
+    def answer(self) -> Entry | None:
+        """Return the line that vouches for the key; None when it could not be written.
+
+        Raises `HostKeyError` when home knows the host by another key, or the key is revoked.
+        """
+        try:
+            self._check_folder()
+            return _write_host_key(self.host, self.key, beside_others=False)
+        except OSError as error:
+            said = _not_written(self.host, error)
+            if self.must_be_written:
+                raise HostKeyError(said) from error
+            log.warning("%s: %s", self.host.name, said)
+            return None
+
+    def _check_folder(self) -> None:
+        """Raise `FileNotFoundError` for a folder of the worker's machine that there is not here."""
+        file = self.host.known_hosts[0] if self.host.known_hosts else "~"
+        if not (self.must_be_written or file.startswith("~") or Path(file).parent.is_dir()):
+            raise FileNotFoundError(errno.ENOENT, "there is no such folder")
+
+
+def _take_down(host: Host, key: HostKey) -> None:
+    """Write a new key down: at home, and on this machine where its own files are used.
+
+    Home is asked first: what it knows otherwise is refused, and nothing is written here.
+    """
+    if not is_away():
+        add_host_key(host, key)
+        return
+    sent = sent_belongings()
+    plain = replace(
+        host, password=None, key_passphrase=None, become_password=None, vars={}, sources={}
+    )
+    entry = ask(AddHostKey(host=plain, key=key, must_be_written=sent is not None))
+    if sent is None:
+        add_host_key(host, key)
+    elif entry is not None:
+        learn(sent, host.known_hosts[0], entry)
 
 
 def _first_file(host: Host) -> Path:

@@ -1,4 +1,7 @@
-"""Looking at private key files before any connection, without paramiko and without decrypting."""
+"""Looking at private key files before any connection, without paramiko and without decrypting.
+
+Those that were sent to a worker on another machine were looked at where they are.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from pathlib import Path
 
 from fleetrun.errors import UsageError
 from fleetrun.hosts import Host
+from fleetrun.ssh.belongings import is_there, read, sent_belongings
 
 _MAX_BYTES = 64 * 1024
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
@@ -39,7 +43,27 @@ def look_at_keys(hosts: Iterable[Host]) -> tuple[KeyFile, ...]:
 
 def look_at_key(path: str) -> KeyFile:
     """Look at one private key file; raises `UsageError` with what is wrong and what to do."""
-    file = Path(path).expanduser()
+    encrypted = is_encrypted(path, read_private_key(path))
+    return KeyFile(path=Path(path).expanduser(), encrypted=encrypted)
+
+
+def read_private_key(path: str) -> bytes:
+    """Return what is in a private key file; raises `UsageError` with what is wrong with the file.
+
+    No more is read than a key can be long.
+    """
+    sent = sent_belongings()
+    if sent is None:
+        return _read_own(path, Path(path).expanduser())
+    file = sent.files.get(path)
+    if file is None:
+        raise UsageError(f"{path}: the private key was not sent")
+    if file.wrong is not None:
+        raise UsageError(file.wrong)
+    return file.reveal()
+
+
+def _read_own(path: str, file: Path) -> bytes:
     if file.suffix == ".pub":
         raise UsageError(f"{path}: is a public key; give the private one, without .pub")
     try:
@@ -58,10 +82,11 @@ def look_at_key(path: str) -> KeyFile:
             f"{path}: others may read this private key (mode {stat.S_IMODE(status.st_mode):04o}); "
             f"make it yours alone: chmod 600 {path}"
         )
-    return KeyFile(path=file, encrypted=_is_encrypted(path, content))
+    return content
 
 
-def _is_encrypted(path: str, content: bytes) -> bool:
+def is_encrypted(path: str, content: bytes) -> bool:
+    """Tell whether a private key needs a passphrase; raises `UsageError` when it is none."""
     found = _PEM.search(content)
     if found is None:
         what = "a public key" if content.startswith(_PUBLIC) else "no private key"
@@ -82,29 +107,32 @@ def _is_encrypted(path: str, content: bytes) -> bool:
     return cipher != b"none"
 
 
+def without_passphrase(path: str) -> str:
+    """Return the sentence for an encrypted key that cannot be opened."""
+    return f"{path}: the private key is encrypted, and no passphrase was given"
+
+
 def public_blob(path: str) -> bytes | None:
     """Return the public key of a key file; None when only decrypting the file would tell.
 
     It stands beside the file (`path.pub`), is the file itself, or is in the open part of a private
     key in OpenSSH's format.
     """
-    file = Path(path).expanduser()
     try:
-        beside = file.with_name(f"{file.name}.pub")
-        if beside.is_file():
+        beside = f"{path}.pub"
+        if is_there(beside):
             return read_public_blob(beside)
-        return read_public_blob(file) or _blob_in_private_key(file)
+        return read_public_blob(path) or _blob_in_private_key(path)
     except OSError:
         return None
 
 
-def read_public_blob(file: Path) -> bytes | None:
+def read_public_blob(path: str) -> bytes | None:
     """Return the key in a public key file or a certificate; None when it is neither.
 
     Raises `OSError` when it cannot be read.
     """
-    with file.open("rb") as opened:
-        words = opened.read(_MAX_BYTES).split(maxsplit=2)
+    words = read(path, _MAX_BYTES).split(maxsplit=2)
     if len(words) < 2 or not words[0].startswith(_PUBLIC):  # noqa: PLR2004 (type and key)
         return None
     try:
@@ -113,9 +141,8 @@ def read_public_blob(file: Path) -> bytes | None:
         return None
 
 
-def _blob_in_private_key(file: Path) -> bytes | None:
-    with file.open("rb") as opened:
-        found = _PEM.search(opened.read(_MAX_BYTES))
+def _blob_in_private_key(path: str) -> bytes | None:
+    found = _PEM.search(read(path, _MAX_BYTES))
     if found is None or found[1].strip() != b"OPENSSH":
         return None
     try:

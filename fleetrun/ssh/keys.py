@@ -7,21 +7,27 @@ import functools
 import io
 import logging
 import threading
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from fleetrun.errors import AuthError, HostKeyError, UsageError
 from fleetrun.hosts import AGENT_OF_ENVIRONMENT, DEFAULT_IDENTITY_FILES, Host, Secret
 from fleetrun.ssh.agent import agent_keys
+from fleetrun.ssh.belongings import Belongings, is_there, sent_belongings
 from fleetrun.ssh.certificate import Certificate
-from fleetrun.ssh.keyfile import look_at_key, public_blob, read_public_blob
+from fleetrun.ssh.keyfile import (
+    is_encrypted,
+    public_blob,
+    read_private_key,
+    read_public_blob,
+    without_passphrase,
+)
 
 from cryptography.hazmat.primitives import serialization  # isort: skip
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 # fleetrun.ssh.agent makes it cheap, and must come first
-from paramiko import ECDSAKey, Ed25519Key, PKey, RSAKey  # isort: skip
+from paramiko import ECDSAKey, Ed25519Key, Message, PKey, RSAKey  # isort: skip
 from paramiko.agent import AgentKey
 from paramiko.pkey import UnknownKeyType
 from paramiko.ssh_exception import PasswordRequiredException, SSHException
@@ -81,21 +87,30 @@ def login_keys(host: Host) -> LoginKeys:
         if host.private_key is not None:
             named = read_key(host.private_key, host.key_passphrase)
             return LoginKeys(keys=tuple(with_certificates([named], host.certificate_files)))
-        return _own_keys(Identities.of(host))
+        return _own_keys(Identities.of(host), sent_belongings())
 
 
-@functools.lru_cache(maxsize=256)
 def read_key(path: str, passphrase: Secret | None = None) -> PKey:
     """Read a private key file, and the certificate beside it (`-cert.pub`) if there is one.
 
     Raises `AuthError` with what is wrong with it.
     """
+    return _read_key(path, passphrase, sent_belongings())
+
+
+@functools.lru_cache(maxsize=256)
+def _read_key(path: str, passphrase: Secret | None, _sent: Belongings | None) -> PKey:
+    """Read it once, and once more when it is another file that was sent under that name."""
     secret = None if passphrase is None else passphrase.reveal().encode()
     try:
-        encrypted = look_at_key(path).encrypted
+        content = read_private_key(path)
+        encrypted = is_encrypted(path, content)
         if encrypted and secret is None:
-            raise AuthError(f"{path}: the private key is encrypted, and no passphrase was given")
-        return _parse(Path(path).expanduser(), secret if encrypted else None)
+            raise AuthError(without_passphrase(path))
+        key = _parse(content, secret if encrypted else None)
+        if is_there(beside := f"{path}-cert.pub"):
+            key.load_certificate(_certificate_in(beside))
+        return key  # noqa: TRY300 (beside the lines whose errors it is spared)
     except UsageError as error:
         raise AuthError(str(error)) from error
     except (
@@ -110,19 +125,14 @@ def read_key(path: str, passphrase: Secret | None = None) -> PKey:
         raise AuthError(f"{path}: is no private key that can be used: {error}") from error
 
 
-def _parse(file: Path, passphrase: bytes | None) -> PKey:
-    """Read a key of any form that ssh reads; paramiko's own classes cannot read PKCS8."""
-    try:
-        return PKey.from_path(str(file), passphrase)
-    except SSHException:
-        content = file.read_bytes()
-        if b"-----BEGIN PRIVATE KEY-----" not in content and b"BEGIN ENCRYPTED" not in content:
-            raise
-        return _parse_pkcs8(content, passphrase)
+def _parse(content: bytes, passphrase: bytes | None) -> PKey:
+    """Read a key of any form that ssh reads; paramiko's own classes cannot read PKCS8.
 
-
-def _parse_pkcs8(content: bytes, passphrase: bytes | None) -> PKey:
-    key = serialization.load_pem_private_key(content, passphrase)
+    It is decrypted once, which is made to take long, and given to paramiko in the clear.
+    """
+    of_openssh = b"-----BEGIN OPENSSH" in content
+    pem = serialization.load_pem_private_key
+    key = (serialization.load_ssh_private_key if of_openssh else pem)(content, passphrase)
     text = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.OpenSSH,
@@ -134,15 +144,32 @@ def _parse_pkcs8(content: bytes, passphrase: bytes | None) -> PKey:
     raise SSHException(f"a key of the kind {type(key).__name__} cannot be used for SSH")
 
 
+def _certificate_in(path: str) -> Message:
+    """Return a certificate as paramiko takes it; raises `ValueError` with what is wrong with it."""
+    try:
+        blob = read_public_blob(path)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if blob is None:
+        raise ValueError(f"{path}: is no certificate")
+    return Message(blob)
+
+
 @functools.lru_cache(maxsize=256)
-def _own_keys(identities: Identities) -> LoginKeys:
-    """Put the keys in ssh's order: the agent's that the files name, its others, the files' own."""
-    files = [path for path in identities.files if Path(path).expanduser().is_file()]
-    named = [blob for path in files if (blob := public_blob(path)) is not None]
-    from_agent = [] if identities.agent is None else agent_keys(identities.agent)
+def _own_keys(identities: Identities, sent: Belongings | None) -> LoginKeys:
+    """Put the keys in ssh's order: the agent's that the files name, its others, the files' own.
+
+    Where the files were sent to, the agent that belongs with them cannot be asked.
+    """
+    files = list(filter(is_there, identities.files))
+    agent = identities.agent if sent is None else None
+    from_agent = [] if agent is None else agent_keys(agent)
     held = {key.asbytes(): key for key in from_agent}
+    named = [blob for path in files if held and (blob := public_blob(path)) is not None]
     first: list[PKey] = [held[blob] for blob in dict.fromkeys(named) if blob in held]
     last, hints = _own_files(files, held)
+    if agent != identities.agent:
+        hints.append("; keys of an ssh-agent are not sent, and were not offered")
     others = [] if identities.only else [key for key in from_agent if key not in first]
     room = max(0, MAX_OFFERS - len(first) - len(last))
     left_out = len(others) - room
@@ -157,12 +184,12 @@ def _own_keys(identities: Identities) -> LoginKeys:
     return LoginKeys(keys=tuple(keys), hint="".join(hints))
 
 
-def _own_files(paths: Sequence[str], held: Container[bytes]) -> tuple[list[PKey], list[str]]:
+def _own_files(paths: Sequence[str], held: Mapping[bytes, object]) -> tuple[list[PKey], list[str]]:
     """Read the files whose keys the agent does not hold; return them, and why some cannot be."""
     keys: list[PKey] = []
     hints: list[str] = []
     for path in paths:
-        if public_blob(path) in held:
+        if held and public_blob(path) in held:
             continue
         try:
             key = read_key(path)
@@ -185,7 +212,7 @@ def with_certificates(keys: Sequence[PKey], files: Sequence[str]) -> Iterator[PK
         for path, blob in certificates:
             if key.asbytes() == blob:
                 certified = _copy(key)
-                certified.load_certificate(path)
+                certified.load_certificate(_certificate_in(path))
                 yield certified
         yield key
 
@@ -193,7 +220,7 @@ def with_certificates(keys: Sequence[PKey], files: Sequence[str]) -> Iterator[PK
 def _certified_blob(path: str) -> bytes | None:
     """Return the key that a certificate is for; None when it cannot be read."""
     try:
-        certificate = read_public_blob(Path(path).expanduser())
+        certificate = read_public_blob(path)
         return None if certificate is None else Certificate.parse(certificate).plain_blob
     except (OSError, HostKeyError) as error:
         log.info("certificate %s left out: %s", path, error)

@@ -1,7 +1,7 @@
 """Our own reader of known_hosts.
 
 The format is that of sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT". A file is read once, indexed and kept
-for the process until it changes on disk; an index is immutable and shared by all sessions.
+for the process until somebody else changes it on disk; an index is shared by all sessions.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ import fnmatch
 import hashlib
 import hmac
 import logging
+import re
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fleetrun.errors import HostKeyError
+from fleetrun.hosts import Host
+from fleetrun.ssh.belongings import Belongings, sent_belongings
 
 log = logging.getLogger(__name__)
 
 _HASH_MAGIC = "|1|"
 _MARKERS = {"@revoked", "@cert-authority"}
+_FOR_MANY = re.compile(rb"^[@|]|[*?!]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +61,18 @@ class Entry:
 
 
 class KnownHosts:
-    """The entries of one known_hosts file, indexed by name. Immutable; shared between threads.
+    """The entries of one known_hosts file, indexed by name. Shared between threads.
+
+    It never changes, but for what this process has added to its file (`learn`).
 
     Every hashed line has to be tried for a name, 2.3 µs each; what came of it is kept, since a
     session asks for its host's name three times. Of a plain line little is kept beside what it says
     (350 bytes, measured): each worker process of a run on 100,000 hosts has one for each of them.
     """
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self._all = tuple(entries)
+    def __init__(self, entries: Iterable[Entry], *, line_count: int = 0) -> None:
+        self.line_count = line_count
+        self._all = list(entries)
         self._by_name: dict[str, Entry | list[Entry]] = {}
         self._hashed: list[tuple[bytes, bytes, Entry]] = []
         self._unhashed: dict[str, tuple[Entry, ...]] = {}  # two threads write the same at worst
@@ -94,13 +101,20 @@ class KnownHosts:
             self._by_name[name] = [known, entry]
 
     @classmethod
-    def parse(cls, lines: Iterable[bytes], *, source: str) -> KnownHosts:
+    def parse(cls, lines: Sequence[bytes], *, source: str) -> KnownHosts:
         """Read a file's lines; one that cannot be read is a warning with its number in the log."""
-        return cls(_entries(lines, source=source))
+        return cls(_entries(lines, source=source), line_count=len(lines))
+
+    def learn(self, entry: Entry) -> None:
+        """Add an entry, unless it is known. One thread at a time; others may look meanwhile."""
+        if entry not in self.matching(entry.patterns):
+            self._all.append(entry)
+            self._index(entry)
+            self.line_count = max(self.line_count, entry.line)
 
     def all(self) -> tuple[Entry, ...]:
         """Return every entry, in the file's order."""
-        return self._all
+        return tuple(self._all)
 
     def matching(self, name: str) -> Iterator[Entry]:
         """Yield the entries for a name as known_hosts spells it (`host` or `[host]:port`)."""
@@ -170,9 +184,33 @@ def _entry(line: str, *, source: str, number: int) -> Entry:
     return Entry(source=source, line=number, marker=marker, patterns=names, key=key)
 
 
+def lines_about(lines: Iterable[bytes], names: Container[str]) -> Iterator[bytes]:
+    """Yield the lines that can be about one of the names, and an empty one for each other.
+
+    So each keeps its number. The names are in lower case, as known_hosts spells them. A line with
+    a marker, a hashed name or patterns can be about any name, and stays; a comment does not.
+    """
+    for line in lines:
+        yield line if _can_be_about(line, names) else b""
+
+
+def _can_be_about(line: bytes, names: Container[str]) -> bool:
+    first = line.split(maxsplit=1)[:1]
+    if not first or first[0].startswith(b"#"):
+        return False
+    if _FOR_MANY.search(first[0]):
+        return True
+    text = first[0].decode("latin-1").lower()
+    return any(name in names for name in text.split(",")) if "," in text else text in names
+
+
 # --- files, read once ----------------------------------------------------------------------------
 
-_cache: dict[Path, tuple[tuple[int, int, int], KnownHosts]] = {}
+_Stamp = tuple[int, int, int]
+"""What tells two states of a file apart: when it was written to, its size, and which file it is."""
+
+_cache: dict[Path, tuple[_Stamp, KnownHosts]] = {}
+_sent: dict[tuple[Belongings, str], KnownHosts] = {}
 _lock = threading.Lock()
 
 
@@ -191,8 +229,7 @@ def read_known_hosts(path: Path) -> KnownHosts:
     Raises `HostKeyError` when it is there and cannot be read.
     """
     try:
-        status = path.stat()
-        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        stamp = _stamp_of(path)
         with _lock:
             cached = _cache.get(path)
             if cached is None or cached[0] != stamp:
@@ -203,3 +240,65 @@ def read_known_hosts(path: Path) -> KnownHosts:
         return KnownHosts(())
     except OSError as error:
         raise HostKeyError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _stamp_of(path: Path) -> _Stamp:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def entry_added(path: Path, name: str, key: HostKey, *, before: int, after: int) -> Entry:
+    """Return the entry of a line that this process has just appended to a file.
+
+    The index has it from then on, and the file need not be read again: a run on a thousand new
+    hosts would read it a thousand times.
+
+    Args:
+        path: the file, which was read before.
+        name: the name in the line.
+        key: the key in it.
+        before: the size of the file, in bytes, before the line was appended.
+        after: its size if nobody else has written to it. If somebody has, the line's number is a
+            guess, and the file is read again when it is next looked at.
+    """
+    with _lock:
+        stamp = _stamp_of(path)
+        known_at, known = _cache.get(path, (stamp, KnownHosts(())))
+        number = known.line_count + 1
+        entry = Entry(source=str(path), line=number, marker="", patterns=name, key=key)
+        if (known_at[1:], stamp[1:]) == ((before, stamp[2]), (after, stamp[2])):
+            known.learn(entry)
+            _cache[path] = (stamp, known)
+    return entry
+
+
+def known_hosts_of(host: Host) -> list[KnownHosts]:
+    """Return the indexes of the files that vouch for the host's key, in order.
+
+    They are those that were sent, where any were. Raises `HostKeyError` when one of them is there
+    and cannot be read.
+    """
+    sent = sent_belongings()
+    if sent is None:
+        return [read_known_hosts(path) for path in host.key_files]
+    return [_read_sent(sent, path) for path in host.known_hosts]
+
+
+def learn(sent: Belongings, path: str, entry: Entry) -> None:
+    """Have the sessions of this process know what was added to a file since it was sent."""
+    known = _read_sent(sent, path)
+    with _lock:
+        known.learn(entry)
+
+
+def _read_sent(sent: Belongings, path: str) -> KnownHosts:
+    """Return the index of a file that was sent: one for all sessions, to which keys are added."""
+    file = sent.files[path]
+    if file.wrong is not None:
+        raise HostKeyError(file.wrong)
+    with _lock:
+        known = _sent.get((sent, path))
+        if known is None:
+            lines = file.reveal().splitlines()
+            known = _sent[sent, path] = KnownHosts.parse(lines, source=file.place)
+        return known

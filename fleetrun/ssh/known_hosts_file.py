@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetrun.ssh.known_hosts import Entry, HostKey, KnownHosts
+from fleetrun.ssh.known_hosts import Entry, HostKey, KnownHosts, entry_added, read_known_hosts
 
 _one_writer = threading.Lock()
 
@@ -36,24 +36,33 @@ class LockedFile:
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
         self._descriptor = descriptor
-        self._content = path.read_bytes()
 
     def matching(self, name: str) -> list[Entry]:
         """Return the entries for a name, as they are now."""
-        lines = self._content.splitlines()
-        return list(KnownHosts.parse(lines, source=str(self._path)).matching(name))
+        return list(read_known_hosts(self._path).matching(name))
 
-    def append(self, line: KnownLine) -> None:
-        """Append a line: one write, then to the disk; after a failure nothing of it is left."""
-        start = b"\n" if self._content and not self._content.endswith(b"\n") else b""
-        new = start + line.text.encode() + b"\n"
+    def append(self, line: KnownLine) -> Entry:
+        """Append a line: one write, then to the disk; after a failure nothing of it is left.
+
+        Returns what is in the file from then on.
+        """
+        before = os.fstat(self._descriptor).st_size
+        new = self._line_end() + line.text.encode() + b"\n"
         try:
             _write_whole(self._descriptor, new)
             os.fsync(self._descriptor)
         except OSError:
-            os.ftruncate(self._descriptor, len(self._content))
+            os.ftruncate(self._descriptor, before)
             raise
-        self._content += new
+        after = before + len(new)
+        return entry_added(self._path, line.name, line.key, before=before, after=after)
+
+    def _line_end(self) -> bytes:
+        """Return what ends the last line, if it has no end yet."""
+        if os.fstat(self._descriptor).st_size == 0:
+            return b""
+        os.lseek(self._descriptor, -1, os.SEEK_END)
+        return b"" if os.read(self._descriptor, 1) == b"\n" else b"\n"
 
     def replace(self, name: str, lines: Iterable[KnownLine]) -> None:
         """Put the lines in the place of the plain ones that name this host.
@@ -63,7 +72,7 @@ class LockedFile:
         the file and renamed over it, so that the file is never without either. Nothing can be
         written to the file by this object after that.
         """
-        kept = [_without(line, name) for line in self._content.splitlines(keepends=True)]
+        kept = [_without(line, name) for line in self._path.read_bytes().splitlines(keepends=True)]
         content = b"".join(kept)
         start = b"\n" if content and not content.endswith(b"\n") else b""
         added = "".join(f"{line.text}\n" for line in lines)

@@ -16,6 +16,7 @@ import pytest
 
 from fleetrun import Host, HostKeyPolicy
 from fleetrun.errors import HostKeyError
+from fleetrun.ssh import known_hosts
 from fleetrun.ssh.hostkeys import (
     add_host_key,
     check_host_key,
@@ -24,7 +25,7 @@ from fleetrun.ssh.hostkeys import (
     offered_key_types,
     replace_host_keys,
 )
-from fleetrun.ssh.known_hosts import HostKey, KnownHosts
+from fleetrun.ssh.known_hosts import Entry, HostKey, KnownHosts
 
 
 def key_of(seed: int, key_type: str = "ssh-ed25519") -> HostKey:
@@ -227,6 +228,51 @@ def test_a_key_is_written_to_the_first_file_once(known: Path, tmp_path: Path) ->
     add_host_key(host, KEY)
     assert known.read_text() == line_of("web1", KEY)
     assert not second.exists()
+
+
+def test_a_file_is_not_read_again_for_the_keys_that_are_added_to_it(
+    known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand new hosts would have it read a thousand times, each time a longer one."""
+    known.write_text("# ours\n\n" + line_of("web0", KEY) + "# no end")
+    parsed: list[int] = []
+    parse = known_hosts._entry
+
+    def noting(line: str, *, source: str, number: int) -> Entry:
+        parsed.append(number)
+        return parse(line, source=source, number=number)
+
+    monkeypatch.setattr(known_hosts, "_entry", noting)
+    hosts = [host_with(known, name=f"web{number}", port=2222) for number in range(1, 50)]
+    added = [add_host_key(host, key_of(number)) for number, host in enumerate(hosts, start=1)]
+    check_host_key(hosts[7], key_of(8))
+    with pytest.raises(HostKeyError, match=f"CHANGED.*{known}:12 "):
+        check_host_key(hosts[7], OTHER)
+    assert parsed == [3]
+    monkeypatch.undo()
+    written = KnownHosts.parse(known.read_bytes().splitlines(), source=str(known)).all()
+    assert list(written[1:]) == added
+
+
+def test_what_somebody_else_appends_meanwhile_is_seen(
+    known: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that asks for no lock: ssh."""
+    known.write_text(line_of("web0", KEY))
+    fsync = os.fsync
+
+    def append_too(descriptor: int) -> None:
+        with known.open("a") as file:
+            file.write(line_of("web3", OTHER))
+        fsync(descriptor)
+
+    add_host_key(host_with(known), KEY)
+    monkeypatch.setattr(os, "fsync", append_too)
+    add_host_key(host_with(known, name="web2"), KEY)
+    monkeypatch.undo()
+    for name, key in {"web0": KEY, "web1": KEY, "web2": KEY, "web3": OTHER}.items():
+        host = host_with(known, name=name, host_keys=HostKeyPolicy.STRICT)
+        check_host_key(host, key)
 
 
 def test_another_key_that_was_written_meanwhile_is_seen_under_the_lock(known: Path) -> None:

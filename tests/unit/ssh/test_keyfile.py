@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import paramiko
 import pytest
+from cryptography.hazmat.primitives import serialization
 from host_key_pool import keygen, make_host_key, sign
 
 from fleetrun import Host
 from fleetrun.errors import AuthError, UsageError
 from fleetrun.hosts import Secret
+from fleetrun.ssh import keys
 from fleetrun.ssh.keyfile import look_at_key, look_at_keys
 from fleetrun.ssh.keys import read_key
 
@@ -137,7 +138,7 @@ def test_no_more_is_read_of_a_file_than_a_key_can_be_long(tmp_path: Path) -> Non
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> None:
     """Forget the keys that earlier tests have read."""
-    read_key.cache_clear()
+    keys._read_key.cache_clear()
 
 
 @pytest.mark.parametrize("passphrase", ["", PASSPHRASE], ids=["plain", "encrypted"])
@@ -151,16 +152,16 @@ def test_a_key_is_read_with_its_passphrase(kind: str, passphrase: str, tmp_path:
 
 def test_a_key_is_read_and_decrypted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_key(tmp_path / "key", "ed25519", PASSPHRASE)
-    opened: list[str] = []
-    read = paramiko.PKey.from_path
+    opened: list[bytes] = []
+    load = serialization.load_ssh_private_key
 
-    def noting(path: str, passphrase: bytes) -> paramiko.PKey:
-        opened.append(path)
-        return read(path, passphrase)
+    def noting(content: bytes, passphrase: bytes) -> object:
+        opened.append(content)
+        return load(content, passphrase)
 
-    monkeypatch.setattr(paramiko.PKey, "from_path", noting)
-    keys = {id(read_key(path, Secret(PASSPHRASE))) for _ in range(5)}
-    assert (len(keys), len(opened)) == (1, 1)
+    monkeypatch.setattr(serialization, "load_ssh_private_key", noting)
+    made = {id(read_key(path, Secret(PASSPHRASE))) for _ in range(5)}
+    assert (len(made), len(opened)) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa, PEM", "rsa, PKCS8"])

@@ -45,9 +45,9 @@ from fleetrun.operations import (
 )
 from fleetrun.results import Report, Result
 from fleetrun.rollout import Rollout
-from fleetrun.session import Connect, Prepares
+from fleetrun.session import Connect, Gathers, Prepares
 from fleetrun.share import Share
-from fleetrun.ssh import SshConnect
+from fleetrun.ssh import AwaySshConnect, SshConnect
 from fleetrun.waves import Waves
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Fleet:
             carrier=read_carrier(carrier),
             place=dask,
         )
-        self._connect: Connect = SshConnect() if connect is None else connect
+        self._connect = _suited(SshConnect() if connect is None else connect, self.plan)
         self._max_sessions = max_sessions
         self._standby: Standby | None = None
         self._calls = Calls()
@@ -383,7 +383,7 @@ class Fleet:
         from fleetrun.executors.standby import Standby  # noqa: PLC0415 (of use to libraries)
 
         most = idle_in_each(self.plan, hosts=len(self.hosts), max_sessions=self._max_sessions)
-        return Standby(self.plan, self._connect, most_idle=most)
+        return Standby(self.plan, self._taking_along(), most_idle=most)
 
     def _call(
         self,
@@ -392,10 +392,7 @@ class Fleet:
         may_begin: MayBegin | None = None,
     ) -> Call:
         self._calls.check_open()
-        if isinstance(self._connect, Prepares):
-            self._connect.prepare(self.hosts)
-        if self.plan.place is not None:
-            self.plan.place.check(self.hosts)
+        connect = self._prepared()
         each = operation if isinstance(operation, Sequence) else [operation] * len(self.hosts)
         work = Work(
             jobs=[
@@ -403,12 +400,26 @@ class Fleet:
                 for host, own in zip(self.hosts, each, strict=True)
             ],
             plan=self.plan,
-            connect=self._connect,
+            connect=connect,
             tally=Tally(most_failed=self._most_failed, most_unreachable=self._most_unreachable),
             may_begin=may_begin,
             standby=self._standby,
         )
         return Call(self._calls, work.events if waves is None else Rollout(waves, work).events)
+
+    def _prepared(self) -> Connect:
+        """Return what makes the sessions, once all that they need has been looked at."""
+        if self.plan.place is not None:
+            self.plan.place.check(self.hosts)
+        if isinstance(self._connect, Prepares):
+            self._connect.prepare(self.hosts)
+        return self._taking_along()
+
+    def _taking_along(self) -> Connect:
+        """Return what makes the sessions, with what it needs of this machine where they are not."""
+        if isinstance(self._connect, Gathers):
+            self._connect = self._connect.gathered(self.hosts)
+        return self._connect
 
     def _report(self, operation: Operation | Sequence[Operation], waves: Waves | None) -> Report:
         started_at_s = time.monotonic()
@@ -418,3 +429,10 @@ class Fleet:
     def _report_of(self, results: Sequence[Result], started_at_s: float) -> Report:
         names = [host.name for host in self.hosts]
         return Report.of(names, results, wall_seconds=time.monotonic() - started_at_s)
+
+
+def _suited(connect: Connect, plan: Plan) -> Connect:
+    """Return the connect as workers on other machines can use it, if the plan has such."""
+    if plan.place is None or not plan.place.is_away or not isinstance(connect, SshConnect):
+        return connect
+    return AwaySshConnect(keys_from=plan.place.keys_from, ssh=connect)

@@ -20,20 +20,26 @@ from fleetrun.ssh.keyfile import look_at_keys
 _MAX_SECRET_BYTES = 64 * 1024
 
 
-def with_login_secrets(hosts: Sequence[Host], options: LoginOptions) -> tuple[Host, ...]:
+def with_login_secrets(
+    hosts: Sequence[Host], options: LoginOptions, *, keys_are_here: bool = True
+) -> tuple[Host, ...]:
     """Return the hosts with the password that the options name, and their keys' passphrases.
 
-    Each is asked for once, whatever the number of hosts. Raises `UsageError` when a private key
-    cannot be used, or a secret is needed that cannot be had.
+    Each is asked for once, whatever the number of hosts. Of keys that are on other machines it is
+    not known whether they are encrypted: a passphrase from a file is for all of them.
+
+    Raises `UsageError` when a private key cannot be used, or a secret is needed that cannot be had.
     """
     password = _secret(
         "login password", "--password-file", ask=options.ask_pass, file=options.password_file
     )
     if password is not None:
         hosts = [dataclasses.replace(host, password=password) for host in hosts]
-    passphrases = {
-        key: _passphrase(key, options.key_passphrase_file) for key in _encrypted_keys(hosts)
-    }
+    if keys_are_here:
+        keys = _encrypted_keys(hosts)
+    else:
+        keys = _named_keys(hosts) if options.key_passphrase_file is not None else ()
+    passphrases = {key: _passphrase(key, options.key_passphrase_file) for key in keys}
     return tuple(_with_passphrase(host, passphrases) for host in hosts)
 
 
@@ -70,6 +76,11 @@ def _encrypted_keys(hosts: Sequence[Host]) -> tuple[Path, ...]:
     """Return the key files that need a passphrase that is not known, each once."""
     keys = look_at_keys(host for host in hosts if host.key_passphrase is None)
     return tuple(dict.fromkeys(key.path for key in keys if key.encrypted))
+
+
+def _named_keys(hosts: Sequence[Host]) -> tuple[Path, ...]:
+    paths = (host.private_key for host in hosts if host.private_key is not None)
+    return tuple(dict.fromkeys(Path(path).expanduser() for path in paths))
 
 
 def _passphrase(key: Path, file: str | None) -> Secret:

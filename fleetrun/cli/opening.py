@@ -13,7 +13,7 @@ from fleetrun.cli.login_options import BecomeOptions, LoginOptions
 from fleetrun.cli.options import FleetOptions, RunOptions
 from fleetrun.cli.selection import opened_selection
 from fleetrun.fleet import Fleet
-from fleetrun.hosts import Host
+from fleetrun.hosts import Host, KeysFrom
 from fleetrun.session import Connect
 from fleetrun.ssh import SshScan
 
@@ -32,8 +32,9 @@ def opened_fleet(
 
     Raises `UsageError` when the options name no fleet that could be worked on.
     """
+    keys_are_here = run.scheduler is None or run.keys_from is KeysFrom.OPERATOR
     with (
-        opened_hosts(options, login, run.debug_log, become) as hosts,
+        opened_hosts(options, login, run.debug_log, become, keys_are_here=keys_are_here) as hosts,
         opened_mode(run) as mode,
         _fleet(hosts, run, mode) as fleet,
     ):
@@ -46,13 +47,15 @@ def opened_hosts(
     login: LoginOptions,
     log_file: str | None,
     become: BecomeOptions | None = None,
+    *,
+    keys_are_here: bool = True,
 ) -> Iterator[tuple[Host, ...]]:
     """Yield the selected hosts, with all the secrets that they need; as `opened_fleet` does.
 
     Nobody is asked for a secret before the inventory and the selection have proved right.
     """
     with debug_log(log_file), opened_selection(options, login, become) as selection:
-        hosts = with_login_secrets(selection.hosts(), login)
+        hosts = with_login_secrets(selection.hosts(), login, keys_are_here=keys_are_here)
         yield hosts if become is None else with_become_secret(hosts, become)
 
 

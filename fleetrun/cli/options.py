@@ -217,7 +217,7 @@ _logging_in = (
     click.option("-u", "--user", metavar="NAME", help="Login name."),
     click.option(
         "--private-key",
-        type=click.Path(exists=True, dir_okay=False),
+        type=click.Path(dir_okay=False),
         metavar="FILE",
         help="Key to log in with.",
     ),

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from fleetrun.hosts import Host
+from fleetrun.hosts import Host, KeysFrom
 
 Site = str | None
 """A place in the network from which some hosts are reached; None for those that any worker may."""
@@ -123,6 +123,10 @@ class Place(Protocol):
     @property
     def site_key(self) -> str | None:
         """The variable whose value is the site of a host; None when all hosts are alike."""
+
+    @property
+    def keys_from(self) -> KeysFrom:
+        """Whose files log in to the hosts, where it is away."""
 
     def capacity(self) -> int:
         """Return how many workers can be started there; 1 at least.

@@ -107,10 +107,10 @@ class AwaySshConnect:
         """Return one that takes along, in memory alone, what sessions of the hosts need from here.
 
         For keys from the operator: to be called once before workers are started, in the process
-        that the run belongs to; what changes here later is not seen by them. For keys from the
-        worker nothing is taken. Raises `UsageError` as `prepare` does.
+        that the run belongs to; what changes here later is not seen by them, and what was gathered
+        already is kept. From the worker nothing is taken. Raises `UsageError` as `prepare` does.
         """
-        if self.keys_from is KeysFrom.WORKER:
+        if self.keys_from is KeysFrom.WORKER or self.belongings is not None:
             return self
         from fleetrun.ssh.gathering import gather  # noqa: PLC0415
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from fleetrun.executors.cluster import Dask
 
 _CONNECT_S = 10.0
-_LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application")
 
 
 @contextlib.contextmanager
@@ -38,7 +36,6 @@ def opened_mode(run: RunOptions) -> Iterator[str | Dask]:
     from fleetrun.executors.cluster import Dask  # noqa: PLC0415 (few runs need it)
 
     Dask()  # raises when Dask is not installed
-    _hush()
     with _connected(run) as client:
         yield Dask(client, site_key=run.site_key, keys_from=run.keys_from)
 
@@ -56,13 +53,15 @@ def _without_scheduler(run: RunOptions) -> str:
     if run.mode == Mode.DASK:
         from fleetrun.executors.cluster import Dask  # noqa: PLC0415 (few runs need it)
 
-        Dask()
-        _hush()
+        Dask()  # likewise
     return run.mode
 
 
 @contextlib.contextmanager
 def _connected(run: RunOptions) -> Iterator[Client]:
+    from fleetrun.executors.cluster.hush import import_quietly  # noqa: PLC0415 (few runs need it)
+
+    import_quietly()
     from distributed import Client  # noqa: PLC0415 (slow, and an extra)
 
     from fleetrun.executors.cluster.reach import go_direct  # noqa: PLC0415
@@ -112,15 +111,3 @@ def _security(run: RunOptions) -> Security | None:
 
 def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
-
-
-def _hush() -> None:
-    """Keep what Dask logs off the terminal; `--debug-log` has it."""
-    import distributed  # noqa: F401, PLC0415 (it sets up its logging when it is imported)
-
-    for logger in map(logging.getLogger, _LOGGERS):
-        for handler in [*logger.handlers]:
-            if type(handler) is logging.StreamHandler:
-                logger.removeHandler(handler)
-        logger.addHandler(logging.NullHandler())
-        logger.propagate = False

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import logging
-import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fleetrun.errors import DependencyError, UsageError
+from fleetrun.executors.cluster.embedded import EMBEDDED, cores
 from fleetrun.executors.line import site_of
 from fleetrun.executors.mode import Carrier
 from fleetrun.hosts import Host, KeysFrom
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 LEASE_S = 30.0
 _NO_WORKERS_S = 10.0
 _PAUSE_S = 0.2
-_NOWHERE_ELSE = "127.0.0.1:0"
-"""Where the pages of a cluster within this process can be seen: on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +35,9 @@ class Dask:
 
     Attributes:
         client: a client of the cluster, which is not closed; not an asynchronous one. None means a
-            cluster within this process, made for each run, or for the fleet where that is a context
-            manager. Its Dask workers live on threads, and the worker processes that carry the hosts
-            are children of this process.
+            cluster within this process, which lasts while a run, or a fleet that is used as a
+            context manager, needs it. Its Dask workers share one thread, and the worker processes
+            that carry the hosts are children of this process.
         site_key: a variable of the hosts. A host that has it is worked on by a Dask worker that was
             started with a resource, or under a name, of that value: from within its site. Others
             are worked on anywhere. None means that all hosts are.
@@ -78,7 +75,7 @@ class Dask:
         Waits up to 10 s for the first. Raises `UsageError` when there is none.
         """
         if self.client is None:
-            return _cores()
+            return cores()
         until_s = time.monotonic() + _NO_WORKERS_S
         while not (workers := self._workers(self.client)):
             if time.monotonic() > until_s:
@@ -109,7 +106,7 @@ class Dask:
         if self.client is not None:
             return DaskWorkplace(self.client, Carrier.GREENLETS, lease_s=self.lease_s)
         opened = contextlib.ExitStack()
-        client = opened.enter_context(_embedded())
+        client = opened.enter_context(EMBEDDED.client())
         try:
             return DaskWorkplace(
                 client, Carrier.GREENLETS, lease_s=self.lease_s, on_close=opened.close
@@ -136,29 +133,6 @@ class Dask:
                 f"{f', nor at {len(missing) - 1} others' if len(missing) > 1 else ''}; "
                 f"start one there with: dask worker … --resources '{some}=1'"
             )
-
-
-@contextlib.contextmanager
-def _embedded() -> Iterator[Client]:
-    """Yield a client of a cluster within this process."""
-    from distributed import Client, LocalCluster  # noqa: PLC0415 (slow, and an extra)
-
-    with (
-        LocalCluster(
-            n_workers=_cores(),
-            threads_per_worker=1,
-            processes=False,
-            dashboard_address=_NOWHERE_ELSE,
-            worker_dashboard_address=_NOWHERE_ELSE,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False, direct_to_workers=True) as client,
-    ):
-        yield client
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_secrecy(what: str, addresses: Sequence[str]) -> None:

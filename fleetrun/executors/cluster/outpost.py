@@ -6,12 +6,14 @@
 It runs in the event loop of the Dask worker, never blocks it, and reads nothing of what it relays.
 The worker process ends when its socket is closed, so also when the Dask worker dies. The outpost
 closes it when it has heard nothing of the run for as long as its lease, or when the scheduler has
-let go of it: the run is over then, or its process is dead.
+let go of it: the run is over then, or its process is dead. Time in which the Dask worker stood
+still does not count: what was said to it meanwhile is heard only after its clock.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -52,11 +54,13 @@ class Reply(NamedTuple):
         data: what the worker process has said.
         is_leaving: whether the Dask worker is to close, and waits for what runs.
         ended: how the worker process ended, once that is all that is left to say; None before.
+        is_all: whether it has then said nothing that was not heard here.
     """
 
     data: bytes
     is_leaving: bool
     ended: str | None
+    is_all: bool
 
 
 class Outpost:
@@ -80,15 +84,17 @@ class Outpost:
         self._lease_s = lease_s
         self._poll_s = poll_s(lease_s)
         self._heard_at_s = time.monotonic()
+        self._tick_due_s = math.inf
         self._down_number = 0
         self._early: dict[int, bytes] = {}
         self._unsent = bytearray()
         self._up_number = 0
-        self._reply = Reply(b"", is_leaving=False, ended=None)
+        self._reply = Reply(b"", is_leaving=False, ended=None, is_all=False)
         self._replied_at_s = 0.0
         self._said = bytearray()
         self._news = asyncio.Event()
         self._ended: str | None = None
+        self._has_said_all = False
         self._is_leaving = False
         self._is_closed = asyncio.Event()
         self._farewell: Farewell | None = None
@@ -112,10 +118,10 @@ class Outpost:
         if number <= self._up_number:  # nobody waits for what was before the last one
             return self._reply
         if not await self._is_news_within(self._poll_s):
-            return Reply(b"", self._is_leaving, None)
+            return Reply(b"", self._is_leaving, None, is_all=False)
         if number <= self._up_number:  # asked twice at once
             return self._reply
-        reply = Reply(bytes(self._said), self._is_leaving, self._ended)
+        reply = Reply(bytes(self._said), self._is_leaving, self._ended, self._has_said_all)
         if reply.data or reply.ended is not None:
             self._up_number, self._reply = number, reply
         self._said.clear()
@@ -155,7 +161,8 @@ class Outpost:
     async def _is_news_within(self, seconds: float) -> bool:
         """Wait for something to say, and then for more of it if the last answer was just given."""
         try:
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
         except TimeoutError:
             return False
         early_s = self._replied_at_s + GATHER_S - time.monotonic()
@@ -197,7 +204,7 @@ class Outpost:
     def _end(self) -> None:
         """Note how the worker process ended: the last thing to say."""
         self._hang_up()
-        self._ended = self._process.wait()
+        self._ended, self._has_said_all = self._process.wait(), True
         self._news.set()
 
     def _hang_up(self) -> None:
@@ -220,12 +227,15 @@ class Outpost:
 
     def _tick(self) -> None:
         """Look whether anybody still wants this, and again in a second."""
-        silent_s = time.monotonic() - self._heard_at_s
+        now_s = time.monotonic()
+        self._heard_at_s += max(0.0, now_s - self._tick_due_s)  # while all stood still
+        silent_s = now_s - self._heard_at_s
         if self._is_closed.is_set():
             return
         if silent_s > self._lease_s or (silent_s > 2 * self._poll_s and self._is_released()):
             self._ending = asyncio.ensure_future(self.close())
             return
+        self._tick_due_s = now_s + _TICK_S
         asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 
     def _is_released(self) -> bool:

@@ -126,9 +126,10 @@ class Supervisor:
         working = [worker for worker in self._crew.workers if not worker.is_leaving]
         left = math.inf
         share = self._plan.width
-        if self._plan.most is not None and working:
+        if self._plan.most is not None:
             left = self._plan.most - sum(len(worker.jobs) for worker in self._crew.workers)
-            share = -(-self._plan.most // len(working))
+            sharers = sum(bool(w.jobs) or self._queues.has_for(w) for w in working)
+            share = -(-self._plan.most // max(1, sharers))
         for worker in working:
             room = min(worker.width, share, left + len(worker.jobs)) - len(worker.jobs)
             if jobs := self._queues.take(worker, int(room)):
@@ -166,7 +167,18 @@ class Supervisor:
             if not worker.is_leaving:
                 room = (worker.width or self._plan.width) - len(worker.jobs)
                 wanted.subtract(dict.fromkeys([*worker.sites, None], room))
-        return wanted
+        return wanted if self._plan.most is None else self._of_use(wanted, self._plan.most)
+
+    def _of_use(self, wanted: Counter[Site], most: int) -> Counter[Site]:
+        """Return no more than there are hosts at once, but one for a site that has no worker."""
+        staying = sum(not worker.is_leaving for worker in self._crew.workers)
+        spare = max(0, most - staying)
+        return Counter(
+            {
+                site: min(jobs, spare if self._has_worker(site) else max(1, spare))
+                for site, jobs in wanted.items()
+            }
+        )
 
     def _may_hire(self) -> bool:
         """Whether workers do anything else than die."""
@@ -198,9 +210,10 @@ class Supervisor:
 
     def _is_served(self, site: Site) -> bool:
         """Return whether there is a worker for the site, or one could be hired."""
-        if any(site is None or site in worker.sites for worker in self._crew.workers):
-            return True
-        return self._may_hire() and self._crew.serves(site)
+        return self._has_worker(site) or (self._may_hire() and self._crew.serves(site))
+
+    def _has_worker(self, site: Site) -> bool:
+        return any(site is None or site in worker.sites for worker in self._crew.workers)
 
     def _nobody_at(self, site: Site) -> str:
         where = "" if site is None else f" at the site {site!r}"

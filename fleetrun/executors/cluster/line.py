@@ -295,9 +295,10 @@ class OutpostLine:
 
     async def _close(self) -> None:
         self._work.cancel()
-        if self._is_made:
+        if self._outpost is not None:
             with contextlib.suppress(Exception):  # it ends by itself before long
                 async with asyncio.timeout(_CLOSE_BOUND_S):
+                    await self._outpost.result()  # it may be in the making
                     await self._call_once("close")
         self._outpost = None
         self._on_closed(self)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fleetrun.executors.cluster.line import OutpostLine
 from fleetrun.executors.cluster.retirements import retirements_of
 from fleetrun.executors.cluster.versions import Versions, differences
+from fleetrun.executors.cluster.ways import Ways
 from fleetrun.executors.line import Line, Site
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ class DaskWorkplace:
         self._leaving: set[str] = set()
         self._retiring: asyncio.Task[None] | None = None
         self._retirements = retirements_of(client)
-        client.sync(self._look, strict=True)
+        self._ways = Ways(client)
+        client.sync(self._open)
         self._watch: Done[None] = self._start(self._look_now_and_then())
 
     # --- the supervisor's thread ---------------------------------------------------------------
@@ -160,7 +162,9 @@ class DaskWorkplace:
         """Begin to start a worker process at the next chosen slot."""
         slot = self._chosen.pop(0)
         try:
-            line = OutpostLine(self._client, slot, self._carrier, self._lease_s, self._forget)
+            line = OutpostLine(
+                self._client, slot, self._carrier, self._lease_s, self._ways.to, self._forget
+            )
         except RuntimeError as error:  # it has no loop any more
             raise OSError("the Dask client was closed") from error
         self._lines[slot] = line
@@ -174,9 +178,9 @@ class DaskWorkplace:
 
     def close(self) -> None:
         """Stop looking, and close what was opened for this, and lines that nobody has."""
-        self._watch.cancel()
         for line in list(self._lines.values()):  # a Ctrl-C may have come between two steps
             line.hang_up()
+        self._watch.cancel()
         with contextlib.suppress(Exception):  # the cluster may be gone by now
             self._client.sync(self._stop_listening, callback_timeout=3.0)
         if self._on_close is not None:
@@ -194,11 +198,19 @@ class DaskWorkplace:
 
     # --- the event loop of Dask's client; the lines may change meanwhile, so copies are looked at
 
+    async def _open(self) -> None:
+        await self._look(strict=True)
+        await self._ways.open()
+
     async def _look_now_and_then(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(Exception):  # the scheduler is away: what runs goes on
-                await self._look(strict=False)
+        """Look until cancelled: in the end, or by the end of the client's loop."""
+        try:
+            while True:
+                await asyncio.sleep(LOOK_S)
+                with contextlib.suppress(Exception):  # the scheduler is away: what runs goes on
+                    await self._look(strict=False)
+        finally:
+            await self._ways.close()
 
     async def _look(self, *, strict: bool) -> None:
         """See who is there. Strictly, anybody who differs is an error; else he is not used."""

@@ -134,7 +134,6 @@ class World:
         self.process = Process()
         self.process.socket.settimeout(PATIENCE_S)
         self.status = "finished"
-        self.direct_to_workers = True
         self.may_be_made = threading.Event()
         self.may_be_made.set()
         self.outpost: Outpost | None = None
@@ -215,7 +214,7 @@ class _Made:
         return self._world.status
 
     async def result(self) -> object:
-        while not self._world.may_be_made.is_set():
+        while not self._world.may_be_made.is_set():  # noqa: ASYNC110 (it is another thread's)
             await asyncio.sleep(0.001)
         return self
 
@@ -242,7 +241,7 @@ def line_in(world: World, *, lease_s: float = PATIENCE_S) -> OutpostLine:
     there = DaskWorker(address="tcp://w", name="w", resources=frozenset(), threads=1)
     slot = Slot(worker=there, number=0)
     client: Any = world
-    return OutpostLine(client, slot, "threads", lease_s, lambda line: None)  # noqa: ARG005
+    return OutpostLine(client, slot, "threads", lease_s, world.rpc, lambda line: None)  # noqa: ARG005
 
 
 def until_end(line: OutpostLine) -> bytes:

@@ -134,9 +134,15 @@ class Crew:
             self._homes[host] = worker
 
     def next_run(self) -> None:
-        """Get ready for another run; the workers have nothing to do."""
+        """Get ready for another run; the workers have nothing to do, and may leave until `wake`."""
         for worker in self.workers:
             self.tell(worker, RunOver())
+            worker.rest(idle=True)
+
+    def wake(self) -> None:
+        """Begin another run, with the workers that are left."""
+        for worker in self.workers:
+            worker.rest(idle=False)
 
     def close(self) -> None:
         """End the workers and wait for them; a Ctrl-C meanwhile ends one wait, and no other."""

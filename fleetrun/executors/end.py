@@ -48,6 +48,10 @@ class WorkerEnd:
         """Whether it is to be given nothing more."""
         return self._line.is_leaving
 
+    def rest(self, *, idle: bool) -> None:
+        """Note whether it has nothing to do for a while, so that it may leave meanwhile."""
+        self._line.is_idle = idle
+
     @property
     def is_exact(self) -> bool:
         """Whether, once it has died, it is known for each of its jobs how far it came."""

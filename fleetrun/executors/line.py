@@ -30,7 +30,13 @@ class Line(Protocol):
     """The supervisor's end of the way to one worker process.
 
     Used by one thread, which never waits in it but in `wait`.
+
+    Attributes:
+        is_idle: whether the worker has nothing to do and nobody listens, since no run is on; to be
+            set by the user. A line whose worker is to leave ends then, by itself.
     """
+
+    is_idle: bool
 
     @property
     def sites(self) -> frozenset[str]:

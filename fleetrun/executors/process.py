@@ -74,6 +74,7 @@ class WorkerProcess:
 
     sites: frozenset[str] = frozenset()
     is_leaving = False
+    is_idle = False
     is_exact = True
     """What it said lies in the socket, whatever became of it."""
 

@@ -44,9 +44,11 @@ class Standby:
         Raises `FleetrunError` when the sessions' maker cannot be pickled.
         """
         with self._lock:
-            if self._crews:
-                return self._crews.pop()
-        return Crew(self._plan, self._made_by, most_idle=self._most_idle)
+            crew = self._crews.pop() if self._crews else None
+        if crew is None:
+            return Crew(self._plan, self._made_by, most_idle=self._most_idle)
+        crew.wake()
+        return crew
 
     def leave(self, crew: Crew) -> None:
         """Take a crew whose run is over, and whose workers have nothing to do."""

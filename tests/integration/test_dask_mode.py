@@ -191,6 +191,20 @@ def test_a_worker_that_leaves_politely_finishes_what_runs_and_gets_no_more(
     assert not staying.has_ended
 
 
+@pytest.mark.parametrize("how", ["retire_workers", "lifetime"])
+def test_a_worker_leaves_a_fleet_that_does_nothing(
+    how: str, cluster: Cluster, client: Client
+) -> None:
+    """Though its sessions are open: they wait for the next call, which may be never."""
+    leaving, staying = cluster.workers(2)
+    with Fleet(hosts(20), mode=Dask(client, lease_s=3.0), connect=FakeConnect()) as fleet:
+        assert outcomes(fleet.exec("true")) == {Outcome.OK: 20}
+        _ask_to_leave(how, client, leaving)
+        eventually(lambda: leaving.has_ended, "it was asked to leave and is still there")
+        assert outcomes(fleet.exec("true")) == {Outcome.OK: 20}
+    assert not staying.has_ended
+
+
 def _ask_to_leave(how: str, client: Client, worker: DaskWorker) -> None:
     if how == "retire_workers":
         client.retire_workers([worker.address])

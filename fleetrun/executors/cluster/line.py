@@ -57,7 +57,7 @@ class OutpostLine:
         carrier: what carries the hosts.
         lease_s: after how many seconds of silence both ends give each other up.
         way_to: returns what carries calls to the Dask worker at an address.
-        on_closed: told when the line has been closed and nothing of it is left.
+        on_closed: told once, when nothing of the outpost is left.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class OutpostLine:
     ) -> None:
         self.slot = slot
         self.is_leaving = False
+        self.is_idle = False
         self.is_exact = True
         self.departed_bytes = 0
         self._client = client
@@ -86,6 +87,7 @@ class OutpostLine:
         self._outpost: Future | None = None
         self._is_made = False
         self._is_over = asyncio.Event()
+        self._is_parted = False
         self._heard_at_s = time.monotonic()
         self._loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop
         self._words = asyncio.Event()
@@ -166,6 +168,8 @@ class OutpostLine:
                 down.cancel()
             self._is_over.set()
             self._theirs.close()
+        if self.is_leaving and self.is_idle:
+            await self._part()
 
     async def _open(self, carrier: str) -> None:
         self._outpost = self._client.submit(
@@ -209,6 +213,8 @@ class OutpostLine:
             if reply.ended is not None:
                 self._ended, self.is_exact = reply.ended, reply.is_all
                 return
+            if self.is_leaving and self.is_idle:
+                raise _Gone(f"{self.slot.address} was to be shut down")
             if reply.data:
                 number += 1
                 await self._wait_for_words()
@@ -304,10 +310,16 @@ class OutpostLine:
 
     async def _close(self) -> None:
         self._work.cancel()
+        await self._part()
+
+    async def _part(self) -> None:
+        """End the outpost and let go of it."""
         if self._outpost is not None:
             with contextlib.suppress(Exception):  # it ends by itself before long
                 async with asyncio.timeout(_CLOSE_BOUND_S):
                     await self._await_made(self._outpost)
                     await self._call_once("close")
         self._outpost = None
-        self._on_closed(self)
+        if not self._is_parted:
+            self._is_parted = True
+            self._on_closed(self)

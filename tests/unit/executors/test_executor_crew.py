@@ -19,6 +19,7 @@ class Quiet:
 
     sites: frozenset[str] = frozenset()
     is_leaving = False
+    is_idle = False
     is_exact = True
     departed_bytes = 0
 

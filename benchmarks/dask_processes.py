@@ -31,12 +31,17 @@ class DaskProcesses:
     scheduler: subprocess.Popen[bytes]
     workers: list[subprocess.Popen[bytes]]
 
-    def cpu_s(self) -> tuple[float, float]:
-        """Return the processor seconds of the scheduler, and of the workers with their children.
+    def cpu_s(self) -> dict[str, float]:
+        """Return processor seconds: of the scheduler, of the Dask workers, and of their children.
 
         Children count once they have ended.
         """
-        return _cpu_s(self.scheduler.pid), sum(_cpu_s(worker.pid) for worker in self.workers)
+        own, children = zip(*(_cpu_s(worker.pid) for worker in self.workers), strict=True)
+        return {
+            "scheduler": _cpu_s(self.scheduler.pid)[0],
+            "Dask workers": sum(own),
+            "their children": sum(children),
+        }
 
     def scheduler_mb(self) -> float:
         """Return the scheduler's resident memory."""
@@ -91,6 +96,11 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
 
 
-def _cpu_s(pid: int) -> float:
+def _cpu_s(pid: int) -> tuple[float, float]:
+    """Return the seconds of a process, and of its children that it has waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / _TICKS_A_SECOND
+    user, system, childrens_user, childrens_system = map(int, fields[11:15])
+    return (
+        (user + system) / _TICKS_A_SECOND,
+        (childrens_user + childrens_system) / _TICKS_A_SECOND,
+    )

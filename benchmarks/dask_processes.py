@@ -12,6 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+QUIET = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "200ms",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
+}
+"""What a Dask worker does not need that does no tasks: idle, one takes 1 % of a core with these
+settings, and 4 % without."""
+
 _PATIENCE_S = 60.0
 _POLL_S = 0.1
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
@@ -73,7 +81,9 @@ def dask_processes(workers: int, folder: Path) -> Iterator[DaskProcesses]:
 def _started(kind: str, folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "dask", kind, "--no-dashboard", *map(str, arguments)]
     with (folder / f"{kind}.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=folder, env={**os.environ, **QUIET}
+        )
     try:
         yield process
     finally:

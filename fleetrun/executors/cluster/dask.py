@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -106,7 +106,8 @@ class Dask:
         from fleetrun.executors.cluster.workplace import DaskWorkplace  # noqa: PLC0415 (slow)
 
         if self.client is not None:
-            return DaskWorkplace(self.client, Carrier.GREENLETS, lease_s=self.lease_s)
+            with _answering(self.client):
+                return DaskWorkplace(self.client, Carrier.GREENLETS, lease_s=self.lease_s)
         opened = contextlib.ExitStack()
         client = opened.enter_context(EMBEDDED.client())
         try:
@@ -121,7 +122,8 @@ class Dask:
     def _workers(client: Client) -> list[DaskWorker]:
         from fleetrun.executors.cluster.workplace import workers_of  # noqa: PLC0415 (slow)
 
-        workers: list[DaskWorker] = client.sync(workers_of, client)
+        with _answering(client):
+            workers: list[DaskWorker] = client.sync(workers_of, client)
         return workers
 
     def _check_sites(self, hosts: Sequence[Host], workers: Sequence[DaskWorker]) -> None:
@@ -135,6 +137,17 @@ class Dask:
                 f"{f', nor at {len(missing) - 1} others' if len(missing) > 1 else ''}; "
                 f"start one there with: dask worker … --resources '{some}=1'"
             )
+
+
+@contextlib.contextmanager
+def _answering(client: Client) -> Iterator[None]:
+    """Raise `UsageError` when the client was closed or its scheduler does not answer."""
+    if client.status in {"closing", "closed"}:
+        raise UsageError("the Dask client is closed; make a new one")
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"the Dask scheduler does not answer: {error}") from error
 
 
 def _check_secrecy(what: str, addresses: Sequence[str]) -> None:

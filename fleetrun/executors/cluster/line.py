@@ -9,6 +9,9 @@ While it does not read, the pair fills up, no more is asked for, and in the end 
 Each piece has a number, so that a call that was broken off can be made again: what it said is not
 said twice. When calls do not come through for as long as the lease, the outpost has ended its
 worker process, or Dask has lost it; how far that had come is not known then.
+
+Bounds are set by `asyncio.timeout`, since `wait_for` of Python 3.11 drops a cancel that comes when
+what it waits for is just done.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ _PAUSE_S = 0.005
 _AGAIN_S = 0.2
 _CLOSE_BOUND_S = 1.5
 _KILL_BOUND_S = 2.0
+_CLIENT_CLOSED = "the Dask client was closed"
 
 
 class _Gone(Exception):
@@ -70,13 +74,14 @@ class OutpostLine:
         self._lease_s = lease_s
         self._sign_s = poll_s(lease_s)
         self._on_closed = on_closed
-        self._ended = ""
+        self._ended = _CLIENT_CLOSED
         self._unsent = bytearray()
         self._unsent_lock = threading.Lock()
         self._down_number = 0
         self._is_waiting_for_words = False
         self._outpost: Future | None = None
         self._is_made = False
+        self._is_over = asyncio.Event()
         self._heard_at_s = time.monotonic()
         self._loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop
         self._words = asyncio.Event()
@@ -103,7 +108,10 @@ class OutpostLine:
             raise OSError(self._ended)
         with self._unsent_lock:
             self._unsent += data
-        self._loop.call_soon_threadsafe(self._words.set)
+        try:
+            self._loop.call_soon_threadsafe(self._words.set)
+        except RuntimeError as error:
+            raise OSError(_CLIENT_CLOSED) from error
         return len(data)
 
     def receive(self) -> bytes:
@@ -116,8 +124,9 @@ class OutpostLine:
 
     def hang_up(self) -> None:
         """Have the outpost end it, and forget the outpost."""
-        self._socket.close()
-        self._closing = self._start(self._close())
+        if self._closing is None:
+            self._socket.close()
+            self._closing = self._start(self._close())
 
     def wait(self) -> str:
         """Wait until it was hung up on there, and return how it ended."""
@@ -127,7 +136,15 @@ class OutpostLine:
         return self._ended
 
     def _start(self, work: Coroutine[Any, Any, None]) -> Done[None]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        """Have it done in the client's loop; when that has ended, so has all that it did."""
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            work.close()
+            self._theirs.close()
+            done: Done[None] = Done()
+            done.set_result(None)
+            return done
 
     # --- the event loop of Dask's client -------------------------------------------------------
 
@@ -139,11 +156,11 @@ class OutpostLine:
             down = asyncio.create_task(self._carry_down())
             await self._carry_up()
         except _Gone as gone:
-            self.is_exact = not self._is_made
             self._ended = str(gone)
         finally:
             if down is not None:
                 down.cancel()
+            self._is_over.set()
             self._theirs.close()
 
     async def _open(self, carrier: str) -> None:
@@ -158,13 +175,15 @@ class OutpostLine:
             key=f"fleetrun-{self.slot.name}-{id(self):x}-{time.time_ns():x}",
         )
         try:
-            await asyncio.wait_for(self._outpost.result(), _OPEN_BOUND_S)
+            async with asyncio.timeout(_OPEN_BOUND_S):
+                await self._outpost.result()
         except TimeoutError as error:
             late = f"{self.slot.address} did not start it within {_OPEN_BOUND_S:g} s"
             raise _Gone(late) from error
         except Exception as error:  # whatever the making raised there, or Dask here
             raise _Gone(f"{self.slot.address}: {type(error).__name__}: {error}") from error
         self._is_made = True
+        self.is_exact = False  # until all was heard
 
     async def _carry_up(self) -> None:
         number = 1
@@ -174,7 +193,7 @@ class OutpostLine:
             if reply.data:
                 await self._loop.sock_sendall(self._theirs, reply.data)
             if reply.ended is not None:
-                self._ended = reply.ended
+                self._ended, self.is_exact = reply.ended, reply.is_all
                 return
             if reply.data:
                 number += 1
@@ -189,7 +208,8 @@ class OutpostLine:
         self._is_waiting_for_words = True
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._words.wait(), _PAUSE_S)
+                async with asyncio.timeout(_PAUSE_S):
+                    await self._words.wait()
         finally:
             self._is_waiting_for_words = False
 
@@ -198,7 +218,8 @@ class OutpostLine:
         with contextlib.suppress(_Gone):  # heard by the one who asks, too
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._words.wait(), self._sign_s)
+                    async with asyncio.timeout(self._sign_s):
+                        await self._words.wait()
                 if self._is_waiting_for_words:
                     await asyncio.sleep(_PAUSE_S)  # it goes with the next question
                 elif self._words.is_set() or time.monotonic() > self._heard_at_s + self._sign_s:
@@ -220,7 +241,8 @@ class OutpostLine:
         """Call the outpost, and again while it is not sure that the call came through."""
         while True:
             try:
-                answer = await asyncio.wait_for(self._call_once(method, *args), self._left_s())
+                async with asyncio.timeout(self._left_s()):
+                    answer = await self._call_once(method, *args)
             except (OSError, KeyError) as error:  # no connection or no answer; no such worker
                 await asyncio.sleep(_AGAIN_S)  # in which Dask may hear why
                 if self._is_lost() or self._left_s() <= 0:
@@ -263,10 +285,11 @@ class OutpostLine:
 
     async def _kill(self) -> None:
         with contextlib.suppress(Exception):  # whatever stands in the way: it is given up then
-            await asyncio.wait_for(self._call_once("kill"), _KILL_BOUND_S)
-            await asyncio.wait_for(asyncio.wrap_future(self._work), _KILL_BOUND_S)
-        if not self._work.done():
-            self.is_exact = not self._is_made
+            async with asyncio.timeout(_KILL_BOUND_S):
+                await self._call_once("kill")
+            async with asyncio.timeout(_KILL_BOUND_S):
+                await self._is_over.wait()
+        if not self._is_over.is_set():
             self._ended = f"{self.slot.address} could not be asked to end it"
             self._work.cancel()
 
@@ -274,6 +297,7 @@ class OutpostLine:
         self._work.cancel()
         if self._is_made:
             with contextlib.suppress(Exception):  # it ends by itself before long
-                await asyncio.wait_for(self._call_once("close"), _CLOSE_BOUND_S)
+                async with asyncio.timeout(_CLOSE_BOUND_S):
+                    await self._call_once("close")
         self._outpost = None
         self._on_closed(self)

@@ -6,12 +6,14 @@
 It runs in the event loop of the Dask worker, never blocks it, and reads nothing of what it relays.
 The worker process ends when its socket is closed, so also when the Dask worker dies. The outpost
 closes it when it has heard nothing of the run for as long as its lease, or when the scheduler has
-let go of it: the run is over then, or its process is dead.
+let go of it: the run is over then, or its process is dead. Time in which the Dask worker stood
+still does not count: what was said to it meanwhile is heard only after its clock.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,7 +40,6 @@ _MUCH_BYTES = 64 * 1024
 """After an answer as large as that the next is not held back: there is no lack of what to say."""
 
 _TICK_S = 1.0
-_LAST_WORDS_S = 2.0
 
 
 def poll_s(lease_s: float) -> float:
@@ -56,11 +57,13 @@ class Reply(NamedTuple):
         data: what the worker process has said.
         is_leaving: whether the Dask worker is to close, and waits for what runs.
         ended: how the worker process ended, once that is all that is left to say; None before.
+        is_all: whether it has then said nothing that was not heard here.
     """
 
     data: bytes
     is_leaving: bool
     ended: str | None
+    is_all: bool
 
 
 class Outpost:
@@ -84,15 +87,18 @@ class Outpost:
         self._lease_s = lease_s
         self._poll_s = poll_s(lease_s)
         self._heard_at_s = time.monotonic()
+        self._tick_due_s = math.inf
         self._down_number = 0
         self._early: dict[int, bytes] = {}
         self._unsent = bytearray()
         self._up_number = 0
-        self._reply = Reply(b"", is_leaving=False, ended=None)
+        self._reply = Reply(b"", is_leaving=False, ended=None, is_all=False)
         self._replied_at_s = 0.0
         self._answering = asyncio.Lock()
         self._news = asyncio.Event()
+        self._is_open = True
         self._ended: str | None = None
+        self._has_said_all = False
         self._is_leaving = False
         self._is_closed = asyncio.Event()
         self._farewell: Farewell | None = None
@@ -113,13 +119,13 @@ class Outpost:
             data: that piece.
         """
         await self.put(down_number, data)
-        if number != self._up_number and await self._is_news_within(self._poll_s):
+        if number > self._up_number and await self._is_news_within(self._poll_s):
             async with self._answering:
-                if number != self._up_number:  # else it was asked twice at once
+                if number > self._up_number:  # else it was asked twice at once
                     await self._answer(number)
-        if number == self._up_number:
+        if number <= self._up_number:  # nobody waits for what was before the last one
             return self._reply
-        return Reply(b"", self._is_leaving, None)
+        return Reply(b"", self._is_leaving, None, is_all=False)
 
     async def put(self, number: int, data: bytes) -> None:
         """Take a piece for the worker process; those that are before their turn wait."""
@@ -151,7 +157,8 @@ class Outpost:
     async def _is_news_within(self, seconds: float) -> bool:
         """Wait for something to say, and for more to go with it if an answer was just given."""
         try:
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
         except TimeoutError:
             return False
         early_s = self._replied_at_s + self._gather_s() - time.monotonic()
@@ -170,9 +177,10 @@ class Outpost:
         """Make what was said up to now the piece of that number, if anything was."""
         said = b"" if self._ended is not None else await self._read()
         if said or self._ended is not None:
-            self._up_number, self._reply = number, Reply(said, self._is_leaving, self._ended)
+            self._up_number = number
+            self._reply = Reply(said, self._is_leaving, self._ended, self._has_said_all)
         self._replied_at_s = time.monotonic()
-        if self._ended is None:
+        if self._is_open:
             self._news.clear()
             self._listen()
 
@@ -198,6 +206,7 @@ class Outpost:
             except OSError:
                 piece = b""
             if not piece:
+                self._has_said_all = True
                 self._hang_up()
                 loop = asyncio.get_running_loop()
                 self._ended = await loop.run_in_executor(None, self._process.wait)
@@ -206,9 +215,9 @@ class Outpost:
         return bytes(said)
 
     def _send(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._ended is not None:
+        if not self._is_open:
             return
+        loop = asyncio.get_running_loop()
         try:
             while self._unsent:
                 del self._unsent[: self._process.send(self._unsent)]
@@ -220,6 +229,7 @@ class Outpost:
         loop.remove_writer(self._process.fileno())
 
     def _hang_up(self) -> None:
+        self._is_open = False
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._process.fileno())
         loop.remove_writer(self._process.fileno())
@@ -227,7 +237,7 @@ class Outpost:
 
     def _close(self) -> bool:
         """Close the socket if it is open; return whether it was."""
-        was_open = self._ended is None
+        was_open = self._is_open
         if was_open:
             self._ended = "it was hung up on"
             self._hang_up()
@@ -239,12 +249,15 @@ class Outpost:
 
     def _tick(self) -> None:
         """Look whether anybody still wants this, and again in a second."""
-        silent_s = time.monotonic() - self._heard_at_s
+        now_s = time.monotonic()
+        self._heard_at_s += max(0.0, now_s - self._tick_due_s)  # while all stood still
+        silent_s = now_s - self._heard_at_s
         if self._is_closed.is_set():
             return
         if silent_s > self._lease_s or (silent_s > 2 * self._poll_s and self._is_released()):
             self._ending = asyncio.ensure_future(self.close())
             return
+        self._tick_due_s = now_s + _TICK_S
         asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 
     def _is_released(self) -> bool:

@@ -172,7 +172,10 @@ class DaskWorkplace:
     def start(self) -> Line:
         """Begin to start a worker process at the next chosen slot."""
         slot = self._chosen.pop(0)
-        line = OutpostLine(self._client, slot, self._carrier, self._lease_s, self._forget)
+        try:
+            line = OutpostLine(self._client, slot, self._carrier, self._lease_s, self._forget)
+        except RuntimeError as error:  # it has no loop any more
+            raise OSError("the Dask client was closed") from error
         self._lines[slot] = line
         return line
 
@@ -183,8 +186,10 @@ class DaskWorkplace:
         )
 
     def close(self) -> None:
-        """Stop looking, and close what was opened for this."""
+        """Stop looking, and close what was opened for this, and lines that nobody has."""
         self._watch.cancel()
+        for line in list(self._lines.values()):  # a Ctrl-C may have come between two steps
+            line.hang_up()
         with contextlib.suppress(Exception):  # the cluster may be gone by now
             self._client.sync(self._stop_listening, callback_timeout=3.0)
         if self._on_close is not None:
@@ -194,17 +199,18 @@ class DaskWorkplace:
         return slot not in self._lines and self._is_usable(slot)
 
     def _is_usable(self, slot: Slot) -> bool:
-        return slot.address not in self._doubtful and slot.address not in self._leaving
+        unusable = slot.address in self._doubtful or slot.address in self._leaving
+        return not unusable and self._client.status == "running"
 
     def _start(self, work: Coroutine[Any, Any, None]) -> Done[None]:
         return asyncio.run_coroutine_threadsafe(work, self._client.loop.asyncio_loop)
 
-    # --- the event loop of Dask's client -------------------------------------------------------
+    # --- the event loop of Dask's client; the lines may change meanwhile, so copies are looked at
 
     async def _look_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(OSError):  # the scheduler is away: what runs goes on
+            with contextlib.suppress(Exception):  # the scheduler is away: what runs goes on
                 await self._look(strict=False)
 
     async def _look(self, *, strict: bool) -> None:
@@ -226,7 +232,7 @@ class DaskWorkplace:
 
     def _is_to_leave(self, address: str) -> None:
         """Let those at a Dask worker that could not be retired finish what they have."""
-        lines = [line for slot, line in self._lines.items() if slot.address == address]
+        lines = [line for line in list(self._lines.values()) if line.slot.address == address]
         if lines:
             self._leaving.add(address)
         for line in lines:
@@ -237,7 +243,7 @@ class DaskWorkplace:
         address = line.slot.address
         del self._lines[line.slot]
         self._doubtful.add(address)  # until it was seen again: it may have died with the line
-        others = any(slot.address == address for slot in self._lines)
+        others = any(slot.address == address for slot in list(self._lines))
         if address in self._leaving and not others:
             self._retiring = asyncio.create_task(self._retire(address))
 

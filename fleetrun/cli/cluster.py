@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fleetrun.executors.cluster import Dask
 
 _CONNECT_S = 10.0
+_MOST_CONNECTIONS = 4096
+"""One for each worker process that says nothing just then; Dask's own limit is 512."""
 
 
 @contextlib.contextmanager
@@ -73,6 +75,7 @@ def _connected(run: RunOptions) -> Iterator[Client]:
             security=_security(run),
             set_as_default=False,
             timeout=_CONNECT_S,
+            connection_limit=_MOST_CONNECTIONS,
             name="fleetrun",
         )
     except (OSError, TypeError, ValueError) as error:  # TypeError: TLS without any files

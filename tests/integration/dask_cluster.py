@@ -213,9 +213,7 @@ class DaskWorker(DaskProcess):
             os.kill(self.pid, signal.SIGKILL)
         else:
             super().kill()
-        self._cluster.wait_until(
-            lambda: address in self._cluster.roll().left, f"{self.name} was killed and is listed"
-        )
+        self._await_gone(address)
 
     def retire(self) -> None:
         """Have the scheduler retire it, which ends it; return when it has ended."""
@@ -226,7 +224,15 @@ class DaskWorker(DaskProcess):
     def end(self) -> None:
         """Ask it to end, wait until it has and is not listed, and kill what is left of it."""
         super().end()
-        self._cluster.wait_until(lambda: not self.is_listed, f"{self.name} ended and is listed")
+        self._await_gone(self.address)
+
+    def _await_gone(self, address: str) -> None:
+        """Return when the scheduler does not list the worker there, or is gone itself."""
+        cluster = self._cluster
+        cluster.wait_until(
+            lambda: cluster.scheduler.has_ended or address in cluster.roll().left,
+            f"{self.name} is gone and is still listed",
+        )
 
 
 class Cluster:

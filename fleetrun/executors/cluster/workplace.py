@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SHARE_LEFT = 8
 _RETIRE_TRIES = 10
 _RETIRE_PAUSE_S = 0.2
 
@@ -100,6 +101,16 @@ def slots_of(workers: Iterable[DaskWorker]) -> list[Slot]:
     return sorted(slots, key=lambda slot: slot.number)
 
 
+def most_lines(client: Client) -> int:
+    """Return how many lines a client can have at once.
+
+    Each holds a connection while its outpost has nothing to say, and Dask has a limit on them (512,
+    unless the client was made with another `connection_limit`). Some are left for what is short.
+    """
+    limit: int = client.rpc.limit
+    return limit - limit // _SHARE_LEFT
+
+
 class DaskWorkplace:
     """Where the workers of a run are, when that is a Dask cluster. Used by one thread.
 
@@ -132,6 +143,7 @@ class DaskWorkplace:
         self._lease_s = lease_s
         self._on_close = on_close
         self._versions = Versions(client)
+        self._most_lines = most_lines(client)
         self._slots: list[Slot] = []
         self._lines: dict[Slot, OutpostLine] = {}
         self._chosen: list[Slot] = []
@@ -149,6 +161,7 @@ class DaskWorkplace:
         """Choose free slots for the jobs that no worker has room for, and return how many."""
         del planned, hired
         free = [slot for slot in self._slots if self._is_free(slot)]
+        free = free[: max(0, self._most_lines - len(self._lines))]
         self._chosen = []
         for site, jobs in wanted.items():
             fitting = [slot for slot in free if site is None or site in slot.sites]

@@ -131,7 +131,8 @@ forks_option = click.option(
     "forks",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many hosts at once [default: 64 threads, 512 greenlets, or 2 processes a core].",
+    help="How many hosts at once [default: 64 threads, 512 greenlets, 2 processes a core, or 256 "
+    "in each worker process of dask].",
 )
 
 template_option = click.option(

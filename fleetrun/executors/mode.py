@@ -56,6 +56,10 @@ class Mode(enum.StrEnum):
     """Worker processes on the machines of a Dask cluster, with an event loop in each."""
 
 
+LOCAL_MODES = tuple(mode for mode in Mode if mode is not Mode.DASK)
+"""Those of this machine, which are meant by "all modes": the other one is for more machines."""
+
+
 class Carrier(enum.StrEnum):
     """What carries a host within a process."""
 

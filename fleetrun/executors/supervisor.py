@@ -189,12 +189,16 @@ class Supervisor:
         since_s = {site: now_s for site in waiting if not self._is_served(site)}
         since_s |= {site: at_s for site, at_s in self._stranded_since_s.items() if site in since_s}
         self._stranded_since_s = since_s
-        over = {s for s, at_s in since_s.items() if now_s >= at_s + self._crew.patience_s}
+        over = {s for s, at_s in since_s.items() if now_s >= at_s + self._patience_s()}
         events: list[Event] = []
         for site in over:
             jobs = self._queues.take_all(site)
             events += self._ledger.lost(SessionError(self._nobody_at(site)), jobs)
         return events
+
+    def _patience_s(self) -> float:
+        """Return how long to wait for a worker to come: not at all when none would be hired."""
+        return self._crew.patience_s if self._crew.workers or self._may_hire() else 0.0
 
     def _is_served(self, site: Site) -> bool:
         """Return whether there is a worker for the site, or one could be hired."""

@@ -78,8 +78,10 @@ class Hiring:
 
     def _hire(self, waiting: Counter[Site]) -> None:
         """Start workers up to the plan's number, or as many as there is room for."""
-        wanted = self._wanted(waiting)
-        for _ in range(self._crew.openings(wanted, planned=self._plan.workers)):
+        openings = self._crew.openings(self._wanted(waiting), planned=self._plan.workers)
+        if self._plan.most is not None:
+            openings = min(openings, self._plan.most - len(self._crew.workers))
+        for _ in range(openings):
             while self._may_hire() and not self._hire_one():
                 pass
 

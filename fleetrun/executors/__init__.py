@@ -96,9 +96,13 @@ def _engine(
         from fleetrun.executors.crew import Crew  # noqa: PLC0415
         from fleetrun.executors.supervisor import Supervisor  # noqa: PLC0415
 
-        if standby is None:
-            return Supervisor(plan, ledger, cancel, Crew(plan, connect))
-        return Supervisor(plan, ledger, cancel, standby.lease(), standby.leave)
+        crew = Crew(plan, connect) if standby is None else standby.lease()
+        leave = None if standby is None else standby.leave
+        try:
+            return Supervisor(plan, ledger, cancel, crew, leave)
+        except BaseException:  # KeyboardInterrupt: there are many jobs to look at
+            crew.close()
+            raise
     from fleetrun.executors.pool import Pool  # noqa: PLC0415
 
     return Pool(plan, ledger, connect if standby is None else standby.connect, cancel)

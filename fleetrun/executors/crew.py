@@ -6,6 +6,7 @@ session open.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import selectors
 from collections.abc import Mapping, Sequence
@@ -45,11 +46,11 @@ class Crew:
             away=plan.place is not None and plan.place.is_away,
         )
         self._setup = pack([setup])
+        self._selector = selectors.DefaultSelector()
         self._workplace: Workplace = (
             ThisMachine(plan.carrier) if plan.place is None else plan.place.open()
         )
         self._homes: dict[str, WorkerEnd] = {}
-        self._selector = selectors.DefaultSelector()
         self.keeps_sessions = most_idle > 0
         self.workers: list[WorkerEnd] = []
         self._dismissed: list[WorkerEnd] = []
@@ -138,13 +139,14 @@ class Crew:
             self.tell(worker, RunOver())
 
     def close(self) -> None:
-        """End the workers and wait for them."""
-        self._selector.close()
-        for worker in self.workers:
-            worker.hang_up()
-        for worker in [*self.workers, *self._dismissed]:
-            worker.wait()
-        self._workplace.close()
+        """End the workers and wait for them; a Ctrl-C meanwhile ends one wait, and no other."""
+        with contextlib.ExitStack() as ending:
+            ending.callback(self._workplace.close)
+            for worker in [*self.workers, *self._dismissed]:
+                ending.callback(worker.wait)
+            for worker in self.workers:
+                ending.callback(worker.hang_up)
+            self._selector.close()
 
     def _part_with(self, worker: WorkerEnd) -> None:
         self._selector.unregister(worker)

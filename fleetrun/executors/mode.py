@@ -197,7 +197,7 @@ def _away(place: Place | None, *, forks: int | None, hosts: int) -> Plan:
     workers = _at_most(min(hosts, forks or hosts), place.capacity())
     if not place.is_away:
         here = _wide(Mode.DASK, workers, forks=forks, hosts=hosts, carrier=Carrier.GREENLETS)
-        return replace(here, place=place)
+        return replace(here, place=place, most=forks)
     width = DEFAULT_AWAY if forks is None else -(-forks // workers)
     return Plan(
         mode=Mode.DASK,

@@ -69,7 +69,7 @@ def _connected(run: RunOptions) -> Iterator[Client]:
 
     from fleetrun.executors.cluster.reach import go_direct, knock  # noqa: PLC0415
 
-    address = _address(str(run.scheduler))
+    address = _address(run)
     with _explained(address):
         security = _security(run)
         knock(address, security, bound_s=_CONNECT_S)
@@ -86,28 +86,37 @@ def _connected(run: RunOptions) -> Iterator[Client]:
         yield client
 
 
-def _address(scheduler: str) -> str:
-    """Return the address, which may stand in a file that the scheduler wrote (--scheduler-file)."""
-    path = Path(scheduler)
+def _address(run: RunOptions) -> str:
+    """Return the address, which may stand in a file that the scheduler wrote (--scheduler-file).
+
+    One that names no protocol means TLS when there are files for it.
+    """
+    given = str(run.scheduler)
+    path = Path(given)
     if not path.is_file():
-        return scheduler
+        return f"tls://{given}" if given and "://" not in given and _tls_files(run) else given
     try:
         return str(json.loads(path.read_text())["address"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{scheduler}: is no file of a Dask scheduler") from error
+        raise UsageError(f"{given}: is no file of a Dask scheduler") from error
 
 
 def _security(run: RunOptions) -> Security:
     """Return how the connections are secured: by what was given, else as Dask is configured."""
     from distributed import Security  # noqa: PLC0415 (slow, and an extra)
 
+    files = _tls_files(run)
+    return Security(**files, require_encryption=True) if files else Security()
+
+
+def _tls_files(run: RunOptions) -> dict[str, str]:
+    """Return the files that were given, by the names that Dask has for them."""
     files = {
         "tls_ca_file": run.tls_ca_file,
         "tls_client_cert": run.tls_cert,
         "tls_client_key": run.tls_key,
     }
-    given = {name: file for name, file in files.items() if file is not None}
-    return Security(**given, require_encryption=True) if given else Security()
+    return {name: file for name, file in files.items() if file is not None}
 
 
 @contextlib.contextmanager
@@ -115,7 +124,7 @@ def _explained(address: str) -> Iterator[None]:
     """Raise `UsageError` for what is raised when a scheduler cannot be connected to."""
     try:
         yield
-    except ssl.SSLError as error:
+    except (ssl.SSLError, FileNotFoundError) as error:  # one of Dask's configuration may be missing
         raise UsageError(f"the files for TLS cannot be used: {_reason(error)}") from error
     except OSError as error:
         raise UsageError(
@@ -141,4 +150,6 @@ def _reason(error: OSError) -> str:
     """Return a line on the error, or on what led to it, as far as that says why."""
     if isinstance(error.__cause__, OSError) and str(error.__cause__):
         return _reason(error.__cause__)
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
     return (error.strerror or str(error)).partition("\n")[0]

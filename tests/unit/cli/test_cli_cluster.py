@@ -14,7 +14,8 @@ from throwaway_tls import make_tls_files
 
 from fleetrun.cli import cluster
 from fleetrun.executors import LOCAL_MODES, Mode
-from fleetrun.executors.cluster import dask, reach
+from fleetrun.executors.cluster import dask as our_dask
+from fleetrun.executors.cluster import reach
 
 NOWHERE = "tcp://127.0.0.1:1"
 OVER_TLS = "tls://127.0.0.1:1"
@@ -119,11 +120,32 @@ def test_files_for_tls_are_not_left_aside_for_an_address_without_it(
     assert said.startswith(f"{NOWHERE} would be reached without TLS, for which there are files")
 
 
+def test_an_address_without_a_protocol_is_reached_over_tls_when_there_are_files_for_it(
+    refusal: Refusal, tmp_path: Path
+) -> None:
+    tls = make_tls_files(tmp_path)
+    files = ("--tls-ca-file", tls.ca, "--tls-cert", tls.certificate, "--tls-key", tls.key)
+    said = refusal("--scheduler", "127.0.0.1:1", *files)
+    assert said == f"the Dask scheduler at {OVER_TLS} cannot be reached: Connection refused"
+
+
 def test_files_that_are_no_certificates_are_refused(refusal: Refusal, tmp_path: Path) -> None:
     (tmp_path / "junk").write_text("junk")
     files = ("--tls-ca-file", "junk", "--tls-cert", "junk")
     said = refusal("--scheduler", OVER_TLS, *files)
     assert said.startswith("the files for TLS cannot be used: ")
+    assert "_ssl.c" not in said
+
+
+def test_a_file_of_dasks_configuration_that_is_missing_is_not_called_an_unreachable_scheduler(
+    refusal: Refusal, tmp_path: Path
+) -> None:
+    import dask  # noqa: PLC0415 (slow)
+
+    tls = {"ca-file": str(make_tls_files(tmp_path).ca), "client.cert": str(tmp_path / "none.pem")}
+    with dask.config.set({f"distributed.comm.tls.{key}": file for key, file in tls.items()}):
+        said = refusal("--scheduler", OVER_TLS)
+    assert said == "the files for TLS cannot be used: No such file or directory"
 
 
 def test_a_scheduler_that_is_not_there_is_a_sentence_with_its_address(refusal: Refusal) -> None:
@@ -150,6 +172,6 @@ def test_what_is_no_scheduler_is_not_taken_for_one(
 def test_without_dask_it_is_said_how_to_install_it(
     options: tuple[str, ...], refusal: Refusal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask, "find_spec", lambda _name: None)
+    monkeypatch.setattr(our_dask, "find_spec", lambda _name: None)
     said = refusal(*options)
     assert said == "the mode dask needs Dask; install it with: pip install 'fleetrun[dask]'"

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from fleetrun.executors.cluster import Dask
 
 _CONNECT_S = 10.0
-_MOST_CONNECTIONS = 4096
-"""One for each worker process that says nothing just then; Dask's own limit is 512."""
 
 
 @contextlib.contextmanager
@@ -78,7 +76,6 @@ def _connected(run: RunOptions) -> Iterator[Client]:
             security=security,
             set_as_default=False,
             timeout=_CONNECT_S,
-            connection_limit=_MOST_CONNECTIONS,
             name="fleetrun",
         )
     with client:

@@ -37,6 +37,9 @@ DESCRIPTORS_A_HOST = 3
 """A socket; while logging in, the agent or a key file; while copying, the local file."""
 _DESCRIPTORS_A_WORKER = 1
 """This end of its socket pair."""
+_DESCRIPTORS_A_LINE = 5
+"""Both ends of its socket pair; connections for a call that waits, one that brings something and,
+at the end, one that kills or closes."""
 
 
 class Mode(enum.StrEnum):
@@ -198,10 +201,11 @@ def _away(place: Place | None, *, forks: int | None, hosts: int) -> Plan:
         from fleetrun.executors.cluster import Dask  # noqa: PLC0415 (an extra)
 
         place = Dask()
-    workers = _at_most(min(hosts, forks or hosts), place.capacity())
+    wanted = _at_most(min(hosts, forks or hosts), place.capacity())
     if not place.is_away:
-        here = _wide(Mode.DASK, workers, forks=forks, hosts=hosts, carrier=Carrier.GREENLETS)
+        here = _wide(Mode.DASK, wanted, forks=forks, hosts=hosts, carrier=Carrier.GREENLETS)
         return replace(here, place=place, most=forks)
+    workers = affordable(wanted, descriptors_each=_DESCRIPTORS_A_LINE)
     width = DEFAULT_AWAY if forks is None else -(-forks // workers)
     sharers = workers
     if place.site_key is not None:

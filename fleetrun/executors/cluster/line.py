@@ -55,6 +55,7 @@ class OutpostLine:
         slot: where the outpost is to be.
         carrier: what carries the hosts.
         lease_s: after how many seconds of silence both ends give each other up.
+        way_to: returns what carries calls to the Dask worker at an address.
         on_closed: told when the line has been closed and nothing of it is left.
     """
 
@@ -64,6 +65,7 @@ class OutpostLine:
         slot: Slot,
         carrier: str,
         lease_s: float,
+        way_to: Callable[[str], Any],
         on_closed: Callable[[OutpostLine], None],
     ) -> None:
         self.slot = slot
@@ -73,6 +75,7 @@ class OutpostLine:
         self._client = client
         self._lease_s = lease_s
         self._sign_s = poll_s(lease_s)
+        self._way_to = way_to
         self._on_closed = on_closed
         self._ended = _CLIENT_CLOSED
         self._unsent = bytearray()
@@ -258,15 +261,10 @@ class OutpostLine:
 
         And that one gives up when the scheduler is gone, while the workers could finish.
         """
-        from distributed.actor import ProxyRPC  # noqa: PLC0415 (slow, and an extra)
-        from distributed.protocol import to_serialize  # noqa: PLC0415
+        from distributed.protocol import to_serialize  # noqa: PLC0415 (slow, and an extra)
 
         assert self._outpost is not None  # noqa: S101 (it was made)
-        if self._client.direct_to_workers:
-            worker = self._client.rpc(self.slot.address)
-        else:
-            worker = ProxyRPC(self._client.scheduler, self.slot.address)
-        answer = await worker.actor_execute(
+        answer = await self._way_to(self.slot.address).actor_execute(
             function=method,
             actor=self._outpost.key,
             args=[to_serialize(arg) for arg in args],
@@ -295,9 +293,10 @@ class OutpostLine:
 
     async def _close(self) -> None:
         self._work.cancel()
-        if self._is_made:
+        if self._outpost is not None:
             with contextlib.suppress(Exception):  # it ends by itself before long
                 async with asyncio.timeout(_CLOSE_BOUND_S):
+                    await self._outpost.result()  # it may be in the making
                     await self._call_once("close")
         self._outpost = None
         self._on_closed(self)

@@ -22,6 +22,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from concurrent.futures import Future as Done
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,7 @@ class OutpostLine:
     def wait(self) -> str:
         """Wait until it was hung up on there, and return how it ended."""
         if self._closing is not None:
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, CancelledError):  # cancelled: the loop ended
                 self._closing.result(_CLOSE_BOUND_S + 0.5)
         return self._ended
 
@@ -179,14 +180,24 @@ class OutpostLine:
         )
         try:
             async with asyncio.timeout(_OPEN_BOUND_S):
-                await self._outpost.result()
+                await self._await_made(self._outpost)
         except TimeoutError as error:
             late = f"{self.slot.address} did not start it within {_OPEN_BOUND_S:g} s"
             raise _Gone(late) from error
-        except Exception as error:  # whatever the making raised there, or Dask here
-            raise _Gone(f"{self.slot.address}: {type(error).__name__}: {error}") from error
         self._is_made = True
         self.is_exact = False  # until all was heard
+
+    async def _await_made(self, outpost: Future) -> None:
+        """Wait for the outpost to be made.
+
+        Not for the future's result, which Dask fetches for many at once: who stops waiting for his
+        stops it for all.
+        """
+        error = await outpost.exception()
+        if error is not None:
+            raise _Gone(f"{self.slot.address}: {type(error).__name__}: {error}")
+        if outpost.status != "finished":
+            raise _Gone(f"{self.slot.address} was lost before it was started")
 
     async def _carry_up(self) -> None:
         number = 1
@@ -296,7 +307,7 @@ class OutpostLine:
         if self._outpost is not None:
             with contextlib.suppress(Exception):  # it ends by itself before long
                 async with asyncio.timeout(_CLOSE_BOUND_S):
-                    await self._outpost.result()  # it may be in the making
+                    await self._await_made(self._outpost)
                     await self._call_once("close")
         self._outpost = None
         self._on_closed(self)

@@ -213,10 +213,9 @@ class _Made:
     def status(self) -> str:
         return self._world.status
 
-    async def result(self) -> object:
+    async def exception(self) -> None:
         while not self._world.may_be_made.is_set():  # noqa: ASYNC110 (it is another thread's)
             await asyncio.sleep(0.001)
-        return self
 
 
 @contextmanager

@@ -145,7 +145,7 @@ debug_log_option = click.option(
     "--debug-log",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Append the log of fleetrun and of paramiko to FILE, which only you can read.",
+    help="Append the log of fleetrun, paramiko and Dask to FILE, which only you can read.",
 )
 
 _PATTERN: Any = {

@@ -46,10 +46,10 @@ class Crew:
             away=plan.place is not None and plan.place.is_away,
         )
         self._setup = pack([setup])
-        self._selector = selectors.DefaultSelector()
         self._workplace: Workplace = (
             ThisMachine(plan.carrier) if plan.place is None else plan.place.open()
         )
+        self._selector = selectors.DefaultSelector()
         self._homes: dict[str, WorkerEnd] = {}
         self.keeps_sessions = most_idle > 0
         self.workers: list[WorkerEnd] = []

@@ -57,7 +57,7 @@ class Hiring:
         """Start workers where they are missing; return how jobs end that nobody is left for."""
         if not self._is_time():
             return []
-        waiting = self._queues.waiting() if self._ledger.waiting else Counter[Site]()
+        waiting = self._queues.waiting()
         if self._may_hire():
             self._hire(waiting)
         return self._end_unserved(waiting)
@@ -78,10 +78,8 @@ class Hiring:
 
     def _hire(self, waiting: Counter[Site]) -> None:
         """Start workers up to the plan's number, or as many as there is room for."""
-        openings = self._crew.openings(self._wanted(waiting), planned=self._plan.workers)
-        if self._plan.most is not None:
-            openings = min(openings, self._plan.most - len(self._crew.workers))
-        for _ in range(openings):
+        wanted = self._wanted(waiting)
+        for _ in range(self._crew.openings(wanted, planned=self._plan.workers)):
             while self._may_hire() and not self._hire_one():
                 pass
 
@@ -92,7 +90,18 @@ class Hiring:
             if not worker.is_leaving:
                 room = (worker.width or self._plan.width) - len(worker.jobs)
                 wanted.subtract(dict.fromkeys([*worker.sites, None], room))
-        return wanted
+        return wanted if self._plan.most is None else self._of_use(wanted, self._plan.most)
+
+    def _of_use(self, wanted: Counter[Site], most: int) -> Counter[Site]:
+        """Return no more than there are hosts at once, but one for a site that has no worker."""
+        staying = sum(not worker.is_leaving for worker in self._crew.workers)
+        spare = max(0, most - staying)
+        return Counter(
+            {
+                site: min(jobs, spare if self._has_worker(site) else max(1, spare))
+                for site, jobs in wanted.items()
+            }
+        )
 
     def _hire_one(self) -> bool:
         try:
@@ -117,9 +126,10 @@ class Hiring:
 
     def _is_served(self, site: Site) -> bool:
         """Return whether there is a worker for the site, or one could be hired."""
-        if any(site is None or site in worker.sites for worker in self._crew.workers):
-            return True
-        return self._may_hire() and self._crew.serves(site)
+        return self._has_worker(site) or (self._may_hire() and self._crew.serves(site))
+
+    def _has_worker(self, site: Site) -> bool:
+        return any(site is None or site in worker.sites for worker in self._crew.workers)
 
     def _patience_s(self) -> float:
         """Return how long to wait for a worker to come: not at all when none would be hired."""

@@ -37,6 +37,9 @@ DESCRIPTORS_A_HOST = 3
 """A socket; while logging in, the agent or a key file; while copying, the local file."""
 _DESCRIPTORS_A_WORKER = 1
 """This end of its socket pair."""
+_DESCRIPTORS_A_LINE = 5
+"""Both ends of its socket pair; connections for a call that waits, one that brings something and,
+at the end, one that kills or closes."""
 
 
 class Mode(enum.StrEnum):
@@ -100,14 +103,15 @@ class Plan:
 
     @property
     def at_once(self) -> int:
-        """How many hosts are worked on at once, all processes together."""
+        """How many hosts are worked on at once, all processes together, at the most."""
         at_once = max(1, self.workers) * self.width
         return at_once if self.most is None else min(at_once, self.most)
 
     def for_some(self, hosts: int) -> Plan:
         """Return the same plan for a part of its hosts: no process or place that has none."""
         workers = min(self.workers, hosts)
-        width = min(self.width, -(-hosts // max(1, workers)))
+        sharers = 1 if self.site_key is not None else max(1, workers)
+        width = min(self.width, -(-hosts // sharers))
         return replace(self, workers=workers, width=max(1, width))
 
 
@@ -189,20 +193,27 @@ def _wide(mode: Mode, workers: int, *, forks: int | None, hosts: int, carrier: C
 
 
 def _away(place: Place | None, *, forks: int | None, hosts: int) -> Plan:
-    """Return a plan of a cluster's workers; what limits each is found out where it runs."""
+    """Return a plan of a cluster's workers; what limits each is found out where it runs.
+
+    Where hosts have sites, all of them may be for one worker.
+    """
     if place is None:
         from fleetrun.executors.cluster import Dask  # noqa: PLC0415 (an extra)
 
         place = Dask()
-    workers = _at_most(min(hosts, forks or hosts), place.capacity())
+    wanted = _at_most(min(hosts, forks or hosts), place.capacity())
     if not place.is_away:
-        here = _wide(Mode.DASK, workers, forks=forks, hosts=hosts, carrier=Carrier.GREENLETS)
+        here = _wide(Mode.DASK, wanted, forks=forks, hosts=hosts, carrier=Carrier.GREENLETS)
         return replace(here, place=place, most=forks)
+    workers = affordable(wanted, descriptors_each=_DESCRIPTORS_A_LINE)
     width = DEFAULT_AWAY if forks is None else -(-forks // workers)
+    sharers = workers
+    if place.site_key is not None:
+        width, sharers = max(width, min(forks or DEFAULT_AWAY, DEFAULT_AWAY)), 1
     return Plan(
         mode=Mode.DASK,
         workers=workers,
-        width=_at_most(-(-hosts // workers), width),
+        width=_at_most(-(-hosts // sharers), width),
         carrier=Carrier.GREENLETS,
         most=forks,
         place=place,

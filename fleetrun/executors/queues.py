@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from fleetrun.executors.crew import Crew
@@ -24,6 +24,9 @@ from fleetrun.job import Job
 _PATIENCE_S = 0.5
 """How long a worker has nothing to do before it takes hosts whose sessions others have open: about
 what a login far away takes, so that waiting on would be no faster."""
+
+_BySite = dict[Site, deque[str]]
+"""Names of hosts that wait, in order."""
 
 
 class Queues:
@@ -38,8 +41,8 @@ class Queues:
     def __init__(self, ledger: Ledger, crew: Crew, site_key: str | None = None) -> None:
         self._ledger = ledger
         self._site_key = site_key
-        self._homeless: dict[Site, deque[str]] = {}
-        self._at_home: dict[WorkerEnd, dict[Site, deque[str]]] = {}
+        self._homeless: _BySite = {}
+        self._at_home: dict[WorkerEnd, _BySite] = {}
         self._idle_since_s: dict[WorkerEnd, float] = {}
         for job in ledger.waiting_jobs:
             home = crew.home_of(job.host.name)
@@ -51,11 +54,15 @@ class Queues:
         if room <= 0:
             return []
         jobs = list(islice(self._jobs_for(worker), room))
-        if jobs or not self._at_home:
+        if jobs or not self._have_for(worker, self._at_home.values()):
             self._idle_since_s.pop(worker, None)
         elif not worker.jobs:
             self._idle_since_s.setdefault(worker, time.monotonic())
         return jobs
+
+    def has_for(self, worker: WorkerEnd) -> bool:
+        """Return whether jobs wait that are for the worker, or for anybody at its sites."""
+        return self._have_for(worker, self._own_queues(worker))
 
     @property
     def patience_s(self) -> float:
@@ -65,14 +72,17 @@ class Queues:
         return max(0.0, min(self._idle_since_s.values()) + _PATIENCE_S - time.monotonic())
 
     def waiting(self) -> Counter[Site]:
-        """Return how many jobs wait, by site."""
-        if self._site_key is None:
-            return Counter({None: self._ledger.waiting})
-        return Counter(map(self._site, self._ledger.waiting_jobs))
+        """Return how many jobs wait, by site; no site without any."""
+        sizes: Counter[Site] = Counter()
+        if self._ledger.waiting:  # else all were taken past the queues
+            for by_site in (self._homeless, *self._at_home.values()):
+                sizes.update({site: len(queue) for site, queue in by_site.items()})
+        return +sizes
 
     def take_all(self, site: Site) -> list[Job]:
         """Return all jobs that wait for a worker at the site."""
-        hosts = [job.host.name for job in self._ledger.waiting_jobs if self._site(job) == site]
+        queues = [q.pop(site, ()) for q in (self._homeless, *self._at_home.values())]
+        hosts = [host for queue in queues for host in queue]
         return [job for host in hosts if (job := self._ledger.take_of(host)) is not None]
 
     def give_back(self, jobs: Sequence[Job]) -> None:
@@ -98,8 +108,20 @@ class Queues:
                     yield job
 
     def _queues_for(self, worker: WorkerEnd) -> Iterator[deque[str]]:
-        sites: list[Site] = [*sorted(worker.sites), None]
         idle_since_s = self._idle_since_s.get(worker, math.inf)
         others = self._at_home.values() if time.monotonic() >= idle_since_s + _PATIENCE_S else ()
-        for by_site in (self._at_home.get(worker, {}), self._homeless, *others):
-            yield from (by_site[site] for site in sites if site in by_site)
+        return _at_sites_of(worker, [*self._own_queues(worker), *others])
+
+    def _own_queues(self, worker: WorkerEnd) -> list[_BySite]:
+        return [self._at_home.get(worker, {}), self._homeless]
+
+    @staticmethod
+    def _have_for(worker: WorkerEnd, queues: Iterable[_BySite]) -> bool:
+        return any(_at_sites_of(worker, queues))
+
+
+def _at_sites_of(worker: WorkerEnd, queues: Iterable[_BySite]) -> Iterator[deque[str]]:
+    """Yield those whose hosts the worker reaches: first those that few others do."""
+    sites: list[Site] = [*sorted(worker.sites), None]
+    for by_site in queues:
+        yield from (by_site[site] for site in sites if site in by_site)

@@ -114,9 +114,10 @@ class Supervisor:
         working = [worker for worker in self._crew.workers if not worker.is_leaving]
         left = math.inf
         share = self._plan.width
-        if self._plan.most is not None and working:
+        if self._plan.most is not None:
             left = self._plan.most - sum(len(worker.jobs) for worker in self._crew.workers)
-            share = -(-self._plan.most // len(working))
+            sharers = sum(bool(w.jobs) or self._queues.has_for(w) for w in working)
+            share = -(-self._plan.most // max(1, sharers))
         for worker in working:
             room = min(worker.width, share, left + len(worker.jobs)) - len(worker.jobs)
             if jobs := self._queues.take(worker, int(room)):

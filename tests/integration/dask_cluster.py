@@ -247,6 +247,7 @@ class Cluster:
 
     Attributes:
         folder: where the files are, and where the processes are at home.
+        file: what the scheduler writes once it can be reached, for `--scheduler`.
         tls: the files of the certificate and key that everybody has; None without TLS.
         scheduler: its process.
 
@@ -261,7 +262,7 @@ class Cluster:
         self.folder.mkdir()
         self._roll = self.folder / "roll"
         self._roll.touch()
-        self._file = self.folder / "scheduler.json"
+        self.file = self.folder / "scheduler.json"
         self.tls: TlsFiles | None = make_tls_files(self.folder) if tls else None
         self._workers: list[DaskWorker] = []
 
@@ -295,7 +296,7 @@ class Cluster:
     def address(self) -> str:
         """Where the scheduler answers: `tls://127.0.0.1:port`."""
         self.wait_until(self._has_address, "the scheduler says no address")
-        address: str = json.loads(self._file.read_text())["address"]
+        address: str = json.loads(self.file.read_text())["address"]
         return address
 
     def security(self) -> Security | None:
@@ -407,12 +408,12 @@ class Cluster:
 
     def _has_address(self) -> bool:
         _check_runs(self.scheduler)
-        return self._file.exists() and self._file.read_text().endswith("}")
+        return self.file.exists() and self.file.read_text().endswith("}")
 
     def _shared_options(self) -> list[str]:
         options = [
             *("--host", ADDRESS, "--protocol", "tcp" if self.tls is None else "tls"),
-            *("--scheduler-file", str(self._file)),
+            *("--scheduler-file", str(self.file)),
             *("--no-dashboard", "--dashboard-address", f"{ADDRESS}:0"),
         ]
         if self.tls is not None:

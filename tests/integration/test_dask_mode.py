@@ -29,7 +29,7 @@ from fleetrun.results import Outcome, Phase, Report
 from fleetrun.testing import FakeConnect, FakeHost, Rendezvous
 
 COMMAND = Exec(command="true", live=True)
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(params=[True, False], ids=["direct", "via-scheduler"])
@@ -364,6 +364,36 @@ def test_hosts_are_worked_on_at_their_site(cluster: Cluster) -> None:
     }
     assert [len(processes) for processes in by_site.values()] == [1, 1]
     assert by_site["ams"] != by_site["ber"]
+
+
+@pytest.mark.parametrize("forks", [None, 6])
+def test_one_site_may_have_all_hosts_that_are_worked_on_at_once(
+    forks: int | None, cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.worker("ams")
+    cluster.worker("ber")
+    (tmp_path / "meeting").mkdir()
+    held = FakeHost(rendezvous=Rendezvous(folder=tmp_path / "meeting", count=6))
+    all_hosts = [Host(name=f"h{n}", vars={"site": "ams"}) for n in range(6)]
+    with cluster.client() as client:
+        place = Dask(client, site_key="site")
+        report = Fleet(all_hosts, mode=place, forks=forks, connect=FakeConnect(others=held)).exec(
+            "true"
+        )
+    assert outcomes(report) == {Outcome.OK: 6}
+
+
+def test_no_more_workers_are_started_than_hosts_are_worked_on_at_once(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.workers(2, nthreads=4)
+    started = []
+    start = DaskWorkplace.start
+    monkeypatch.setattr(DaskWorkplace, "start", lambda self: started.append(1) or start(self))
+    with cluster.client() as client:
+        fleet = Fleet(hosts(40), mode=Dask(client), forks=3, connect=FakeConnect())
+        assert outcomes(fleet.exec("true")) == {Outcome.OK: 40}
+    assert len(started) == 3
 
 
 def test_a_site_without_a_worker_is_an_error_before_any_host_is_contacted(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from dask_cluster import Cluster
+from distributed import Client
 
 from fleetrun import Fleet, Host
 from fleetrun.errors import FleetrunError
@@ -17,7 +18,7 @@ from fleetrun.executors.cluster import Dask
 from fleetrun.executors.cluster.workplace import DaskWorkplace
 from fleetrun.operations import Exec
 from fleetrun.results import Outcome, Phase
-from fleetrun.testing import FakeConnect, FakeHost
+from fleetrun.testing import FakeConnect, FakeHost, Rendezvous
 
 COMMAND = Exec(command="true", live=True)
 LEASE_S = 3.0
@@ -78,6 +79,32 @@ def test_a_dask_worker_that_stands_still_makes_nothing_run_twice(
     else:
         assert outcomes == {Outcome.OK: 60}
         assert len(runs) == 60
+
+
+def test_what_runs_is_finished_when_the_client_has_given_up_its_scheduler(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that cannot find its scheduler again closes itself, and its connections."""
+    monkeypatch.setattr(DaskWorkplace, "patience_s", 1.0)
+    cluster.workers(2)
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    held = FakeHost(rendezvous=Rendezvous(folder=meeting, count=5, patience_s=60.0))
+    outcomes: Counter[Outcome] = Counter()
+    with Client(
+        cluster.address, security=cluster.security(), set_as_default=False, timeout=2
+    ) as client:
+        client.direct_to_workers = True
+        fleet = Fleet(hosts(4), mode=Dask(client), connect=FakeConnect(others=held))
+        for event in fleet.events(COMMAND):
+            if not cluster.scheduler.has_ended and len(list(meeting.iterdir())) == 4:
+                cluster.scheduler.kill()
+                cluster.wait_until(lambda: client.status == "closed", "it does not give up")
+                (meeting / "somebody").touch()
+            if isinstance(event, Finished):
+                outcomes[event.result.outcome] += 1
+        client._loop_runner.stop()  # which it leaves running when it closes itself
+    assert outcomes == {Outcome.OK: 4}
 
 
 def test_what_ran_when_the_client_was_closed_is_lost(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from fleetrun.executors.line import Workplace
 
 LEASE_S = 30.0
+_EMBEDDED_LEASE_S = 3.0
+"""Within one process nothing stands between both ends; so much longer it may take to end, when a
+second Ctrl-C came between."""
 _NO_WORKERS_S = 10.0
 _PAUSE_S = 0.2
 
@@ -42,7 +45,8 @@ class Dask:
             started with a resource, or under a name, of that value: from within its site. Others
             are worked on anywhere. None means that all hosts are.
         keys_from: whose private keys and known_hosts log in to the hosts.
-        lease_s: how many seconds a worker process goes on without hearing anything of this process.
+        lease_s: how many seconds a worker process goes on without hearing anything of this process;
+            of no use without a client.
 
     Raises `DependencyError` when Dask is not installed, `UsageError` for an asynchronous client and
     for a lease that is not positive.
@@ -85,9 +89,7 @@ class Dask:
                     f"start some with: dask worker {address}"
                 )
             time.sleep(_PAUSE_S)
-        from fleetrun.executors.cluster.workplace import most_lines  # noqa: PLC0415 (slow)
-
-        return min(sum(worker.threads for worker in workers), most_lines(self.client))
+        return sum(worker.threads for worker in workers)
 
     def check(self, hosts: Sequence[Host]) -> None:
         """Raise `UsageError` when a site has no worker, or secrets would travel in the clear."""
@@ -112,7 +114,7 @@ class Dask:
         client = opened.enter_context(EMBEDDED.client())
         try:
             return DaskWorkplace(
-                client, Carrier.GREENLETS, lease_s=self.lease_s, on_close=opened.close
+                client, Carrier.GREENLETS, lease_s=_EMBEDDED_LEASE_S, on_close=opened.close
             )
         except BaseException:
             opened.close()

@@ -22,6 +22,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from concurrent.futures import Future as Done
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ class OutpostLine:
         slot: where the outpost is to be.
         carrier: what carries the hosts.
         lease_s: after how many seconds of silence both ends give each other up.
+        way_to: returns what carries calls to the Dask worker at an address.
         on_closed: told when the line has been closed and nothing of it is left.
     """
 
@@ -64,6 +66,7 @@ class OutpostLine:
         slot: Slot,
         carrier: str,
         lease_s: float,
+        way_to: Callable[[str], Any],
         on_closed: Callable[[OutpostLine], None],
     ) -> None:
         self.slot = slot
@@ -73,6 +76,7 @@ class OutpostLine:
         self._client = client
         self._lease_s = lease_s
         self._sign_s = poll_s(lease_s)
+        self._way_to = way_to
         self._on_closed = on_closed
         self._ended = _CLIENT_CLOSED
         self._unsent = bytearray()
@@ -131,7 +135,7 @@ class OutpostLine:
     def wait(self) -> str:
         """Wait until it was hung up on there, and return how it ended."""
         if self._closing is not None:
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, CancelledError):  # cancelled: the loop ended
                 self._closing.result(_CLOSE_BOUND_S + 0.5)
         return self._ended
 
@@ -176,14 +180,24 @@ class OutpostLine:
         )
         try:
             async with asyncio.timeout(_OPEN_BOUND_S):
-                await self._outpost.result()
+                await self._await_made(self._outpost)
         except TimeoutError as error:
             late = f"{self.slot.address} did not start it within {_OPEN_BOUND_S:g} s"
             raise _Gone(late) from error
-        except Exception as error:  # whatever the making raised there, or Dask here
-            raise _Gone(f"{self.slot.address}: {type(error).__name__}: {error}") from error
         self._is_made = True
         self.is_exact = False  # until all was heard
+
+    async def _await_made(self, outpost: Future) -> None:
+        """Wait for the outpost to be made.
+
+        Not for the future's result, which Dask fetches for many at once: who stops waiting for his
+        stops it for all.
+        """
+        error = await outpost.exception()
+        if error is not None:
+            raise _Gone(f"{self.slot.address}: {type(error).__name__}: {error}")
+        if outpost.status != "finished":
+            raise _Gone(f"{self.slot.address} was lost before it was started")
 
     async def _carry_up(self) -> None:
         number = 1
@@ -258,15 +272,10 @@ class OutpostLine:
 
         And that one gives up when the scheduler is gone, while the workers could finish.
         """
-        from distributed.actor import ProxyRPC  # noqa: PLC0415 (slow, and an extra)
-        from distributed.protocol import to_serialize  # noqa: PLC0415
+        from distributed.protocol import to_serialize  # noqa: PLC0415 (slow, and an extra)
 
         assert self._outpost is not None  # noqa: S101 (it was made)
-        if self._client.direct_to_workers:
-            worker = self._client.rpc(self.slot.address)
-        else:
-            worker = ProxyRPC(self._client.scheduler, self.slot.address)
-        answer = await worker.actor_execute(
+        answer = await self._way_to(self.slot.address).actor_execute(
             function=method,
             actor=self._outpost.key,
             args=[to_serialize(arg) for arg in args],
@@ -295,9 +304,10 @@ class OutpostLine:
 
     async def _close(self) -> None:
         self._work.cancel()
-        if self._is_made:
+        if self._outpost is not None:
             with contextlib.suppress(Exception):  # it ends by itself before long
                 async with asyncio.timeout(_CLOSE_BOUND_S):
+                    await self._await_made(self._outpost)
                     await self._call_once("close")
         self._outpost = None
         self._on_closed(self)

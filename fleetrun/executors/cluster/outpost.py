@@ -88,6 +88,7 @@ class Outpost:
         self._poll_s = poll_s(lease_s)
         self._heard_at_s = time.monotonic()
         self._tick_due_s = math.inf
+        self._was_held = False
         self._down_number = 0
         self._early: dict[int, bytes] = {}
         self._unsent = bytearray()
@@ -254,14 +255,17 @@ class Outpost:
         silent_s = now_s - self._heard_at_s
         if self._is_closed.is_set():
             return
-        if silent_s > self._lease_s or (silent_s > 2 * self._poll_s and self._is_released()):
+        if silent_s > self._lease_s or self._is_released(silent_s):
             self._ending = asyncio.ensure_future(self.close())
             return
         self._tick_due_s = now_s + _TICK_S
         asyncio.get_running_loop().call_later(_TICK_S, self._tick)
 
-    def _is_released(self) -> bool:
-        return all(actor is not self for actor in self._dask_worker.state.actors.values())
+    def _is_released(self, silent_s: float) -> bool:
+        """Whether the scheduler has let go of it, so that nobody can call it any more."""
+        is_held = any(actor is self for actor in self._dask_worker.state.actors.values())
+        self._was_held |= is_held
+        return not is_held and (self._was_held or silent_s > 2 * self._poll_s)
 
     # --- when the Dask worker leaves -----------------------------------------------------------
 

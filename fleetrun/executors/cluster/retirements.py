@@ -7,6 +7,7 @@ topic, so all fleets that use the client share this one.
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -21,10 +22,13 @@ Hear = Callable[[str], None]
 
 
 class Retirements:
-    """Those that were refused, told to whoever listens. For the event loop of the client."""
+    """Those that were refused, told to whoever listens. For the event loop of the client.
+
+    It lives as long as the client, and does not keep it.
+    """
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self._client = weakref.proxy(client)
         self._listeners: dict[str, list[Hear]] = {}
 
     def listen(self, address: str, hear: Hear) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fleetrun.executors.cluster.line import OutpostLine
 from fleetrun.executors.cluster.retirements import retirements_of
 from fleetrun.executors.cluster.versions import Versions, differences
+from fleetrun.executors.cluster.ways import Ways
 from fleetrun.executors.line import Line, Site
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SHARE_LEFT = 8
 _RETIRE_TRIES = 10
 _RETIRE_PAUSE_S = 0.2
 
@@ -101,16 +101,6 @@ def slots_of(workers: Iterable[DaskWorker]) -> list[Slot]:
     return sorted(slots, key=lambda slot: slot.number)
 
 
-def most_lines(client: Client) -> int:
-    """Return how many lines a client can have at once.
-
-    Each holds a connection while its outpost has nothing to say, and Dask has a limit on them (512,
-    unless the client was made with another `connection_limit`). Some are left for what is short.
-    """
-    limit: int = client.rpc.limit
-    return limit - limit // _SHARE_LEFT
-
-
 class DaskWorkplace:
     """Where the workers of a run are, when that is a Dask cluster. Used by one thread.
 
@@ -143,7 +133,6 @@ class DaskWorkplace:
         self._lease_s = lease_s
         self._on_close = on_close
         self._versions = Versions(client)
-        self._most_lines = most_lines(client)
         self._slots: list[Slot] = []
         self._lines: dict[Slot, OutpostLine] = {}
         self._chosen: list[Slot] = []
@@ -152,7 +141,8 @@ class DaskWorkplace:
         self._leaving: set[str] = set()
         self._retiring: asyncio.Task[None] | None = None
         self._retirements = retirements_of(client)
-        client.sync(self._look, strict=True)
+        self._ways = Ways(client)
+        client.sync(self._open)
         self._watch: Done[None] = self._start(self._look_now_and_then())
 
     # --- the supervisor's thread ---------------------------------------------------------------
@@ -161,7 +151,6 @@ class DaskWorkplace:
         """Choose free slots for the jobs that no worker has room for, and return how many."""
         del planned, hired
         free = [slot for slot in self._slots if self._is_free(slot)]
-        free = free[: max(0, self._most_lines - len(self._lines))]
         self._chosen = []
         for site, jobs in wanted.items():
             fitting = [slot for slot in free if site is None or site in slot.sites]
@@ -173,7 +162,9 @@ class DaskWorkplace:
         """Begin to start a worker process at the next chosen slot."""
         slot = self._chosen.pop(0)
         try:
-            line = OutpostLine(self._client, slot, self._carrier, self._lease_s, self._forget)
+            line = OutpostLine(
+                self._client, slot, self._carrier, self._lease_s, self._ways.to, self._forget
+            )
         except RuntimeError as error:  # it has no loop any more
             raise OSError("the Dask client was closed") from error
         self._lines[slot] = line
@@ -187,9 +178,9 @@ class DaskWorkplace:
 
     def close(self) -> None:
         """Stop looking, and close what was opened for this, and lines that nobody has."""
-        self._watch.cancel()
         for line in list(self._lines.values()):  # a Ctrl-C may have come between two steps
             line.hang_up()
+        self._watch.cancel()
         with contextlib.suppress(Exception):  # the cluster may be gone by now
             self._client.sync(self._stop_listening, callback_timeout=3.0)
         if self._on_close is not None:
@@ -207,11 +198,19 @@ class DaskWorkplace:
 
     # --- the event loop of Dask's client; the lines may change meanwhile, so copies are looked at
 
+    async def _open(self) -> None:
+        await self._look(strict=True)
+        await self._ways.open()
+
     async def _look_now_and_then(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(Exception):  # the scheduler is away: what runs goes on
-                await self._look(strict=False)
+        """Look until cancelled: in the end, or by the end of the client's loop."""
+        try:
+            while True:
+                await asyncio.sleep(LOOK_S)
+                with contextlib.suppress(Exception):  # the scheduler is away: what runs goes on
+                    await self._look(strict=False)
+        finally:
+            await self._ways.close()
 
     async def _look(self, *, strict: bool) -> None:
         """See who is there. Strictly, anybody who differs is an error; else he is not used."""

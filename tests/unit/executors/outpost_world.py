@@ -126,13 +126,16 @@ class World:
         process: the worker process.
         outpost: the outpost, once it was made.
         status: what Dask says of it.
+        may_be_made: until it is set, the client does not hear that the outpost was made.
     """
 
     def __init__(self, way: Way) -> None:
         self.way = way
         self.process = Process()
+        self.process.socket.settimeout(PATIENCE_S)
         self.status = "finished"
-        self.direct_to_workers = True
+        self.may_be_made = threading.Event()
+        self.may_be_made.set()
         self.outpost: Outpost | None = None
         self.actors: dict[str, Outpost] = {}
         self.state = SimpleNamespace(actors=self.actors)
@@ -210,8 +213,9 @@ class _Made:
     def status(self) -> str:
         return self._world.status
 
-    async def result(self) -> object:
-        return self
+    async def exception(self) -> None:
+        while not self._world.may_be_made.is_set():  # noqa: ASYNC110 (it is another thread's)
+            await asyncio.sleep(0.001)
 
 
 @contextmanager
@@ -236,7 +240,7 @@ def line_in(world: World, *, lease_s: float = PATIENCE_S) -> OutpostLine:
     there = DaskWorker(address="tcp://w", name="w", resources=frozenset(), threads=1)
     slot = Slot(worker=there, number=0)
     client: Any = world
-    return OutpostLine(client, slot, "threads", lease_s, lambda line: None)  # noqa: ARG005
+    return OutpostLine(client, slot, "threads", lease_s, world.rpc, lambda line: None)  # noqa: ARG005
 
 
 def until_end(line: OutpostLine) -> bytes:

@@ -116,3 +116,28 @@ def test_time_in_which_the_dask_worker_stood_still_does_not_count_against_the_le
         there.in_loop(lambda: None)
         assert outpost._ended is None
         eventually(lambda: outpost._ended is not None)  # it goes on to count
+
+
+def test_an_outpost_that_nobody_can_call_any_more_ends_its_worker_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with world(monkeypatch) as there:
+        there.submit(Outpost, "threads", 3600.0, key="k")
+        outpost = there.outpost
+        assert outpost is not None
+        eventually(lambda: outpost._was_held)
+        there.actors.clear()  # as when the client is gone
+        assert there.process.socket.recv(1) == b""
+
+
+def test_an_outpost_that_is_made_after_its_line_was_hung_up_ends_its_worker_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with world(monkeypatch) as there:
+        there.may_be_made.clear()
+        line = line_in(there, lease_s=3600.0)
+        eventually(lambda: there.outpost is not None)
+        line.hang_up()
+        there.may_be_made.set()
+        assert there.process.socket.recv(1) == b""
+        line.wait()

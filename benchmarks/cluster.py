@@ -45,7 +45,7 @@ class Measured:
 
     Attributes:
         wall_s: seconds.
-        cpu_s: processor seconds by part: `here`, `scheduler`, `workers`.
+        cpu_s: processor seconds by part; those of the Dask cluster when it was used.
         calls: how many calls of outposts.
         bytes_up: from the workers; bytes_down: to them.
         here_mb: resident memory of this process when 10, 50 and 100 % of the hosts had ended.
@@ -122,9 +122,9 @@ def _measure(make: Callable[[], Fleet], cluster: DaskProcesses) -> Measured:
     return Measured(
         wall_s=wall_s,
         cpu_s={
-            "here": sum(now[:4]) - sum(times[:4]),
-            "scheduler": after[0] - before[0],
-            "workers": after[1] - before[1],
+            "here": sum(now[:2]) - sum(times[:2]),
+            "children": sum(now[2:4]) - sum(times[2:4]),
+            **({part: after[part] - before[part] for part in after} if counted else {}),
         },
         calls=counted["calls"],
         bytes_up=counted["up"],

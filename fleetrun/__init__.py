@@ -43,9 +43,11 @@ if TYPE_CHECKING:
     from fleetrun.events import (
         Started as Started,
     )
+    from fleetrun.executors.cluster import Dask as Dask
     from fleetrun.fleet import Fleet as Fleet
     from fleetrun.hosts import Host as Host
     from fleetrun.hosts import HostKeyPolicy as HostKeyPolicy
+    from fleetrun.hosts import KeysFrom as KeysFrom
     from fleetrun.hosts import Secret as Secret
     from fleetrun.inventory import Inventory as Inventory
     from fleetrun.results import (
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Dask": "executors.cluster",
     "DependencyError": "errors",
     "Event": "events",
     "Finished": "events",
@@ -77,6 +80,7 @@ _HOMES = {
     "HostKeyPolicy": "hosts",
     "Inventory": "inventory",
     "InventoryError": "errors",
+    "KeysFrom": "hosts",
     "Outcome": "results",
     "Output": "events",
     "Phase": "results",

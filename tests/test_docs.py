@@ -21,7 +21,7 @@ from made_runs import IDLE, made_run
 from pages import DOCS, OF_ONE_RUN, PAGES, README, ROOT, Block, Reader, blocks, script
 
 import fleetrun
-from fleetrun import Fleet, Host, Inventory, Outcome, Phase, Report, Result
+from fleetrun import Dask, Fleet, Host, Inventory, Outcome, Phase, Report, Result
 from fleetrun.cli.app import app
 from fleetrun.findings.calls import CallFindings, CallRun
 from fleetrun.findings.multiprogramming import (
@@ -106,7 +106,7 @@ WORDS = {
         *(out.name for out in Outcome),
         *(
             field.name
-            for record in (Host, Result, Report, Overrides, Exec, Put, Get)
+            for record in (Dask, Host, Result, Report, Overrides, Exec, Put, Get)
             for field in dataclasses.fields(record)
         ),
         *(

@@ -6,7 +6,7 @@ import click
 
 from fleetrun.cli.experiment import ShowOptions, show, show_options, with_practice_hosts
 from fleetrun.cli.login_options import LoginOptions, login_options
-from fleetrun.cli.modes import complete_modes
+from fleetrun.cli.modes import SPELLINGS, complete_modes
 from fleetrun.cli.modes import modes as read_modes
 from fleetrun.cli.notes import note
 from fleetrun.cli.opening import opened_hosts
@@ -36,7 +36,7 @@ fleetrun compare calls -i hosts.yaml -l web "uptime" --modes threads"""
     default="threads,processes",
     show_default=True,
     metavar="MODE,...",
-    help=f"The modes in which each style is tried: {', '.join(Mode)}.",
+    help=f"The modes in which each style is tried: {SPELLINGS}.",
 )
 @click.option(
     "-f",

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from fleetrun.cli.modes import ALL, complete_modes
+from fleetrun.cli.modes import SPELLINGS as MODES
 from fleetrun.cli.modes import modes as read_modes
 from fleetrun.cli.options import gathered
 from fleetrun.cli.workloads import SPELLINGS, workload
@@ -73,7 +74,7 @@ configured = gathered(
         default=ALL,
         show_default=True,
         metavar="MODE,...",
-        help=f"The modes, in the order in which they are shown: {', '.join(Mode)}.",
+        help=f"The modes, in the order in which they are shown: {MODES}.",
     ),
     click.option(
         "-f",

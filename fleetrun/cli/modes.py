@@ -1,18 +1,21 @@
-"""How the command line spells several modes: `sequential,threads`, or `all`."""
+"""How the command line spells several modes: `sequential,threads`, or `all` of this machine."""
 
 from __future__ import annotations
 
 import click
 
-from fleetrun.executors import Mode
+from fleetrun.executors import LOCAL_MODES, Mode
 
 ALL = "all"
+
+SPELLINGS = f"{', '.join(LOCAL_MODES)}, which are all; and {Mode.DASK}"
+"""What there is, for a help text."""
 
 
 def modes(text: str) -> tuple[Mode, ...]:
     """Return the modes in the order given, each once; raises `click.BadParameter`."""
     if text == ALL:
-        return tuple(Mode)
+        return LOCAL_MODES
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in list(Mode):

@@ -131,7 +131,8 @@ forks_option = click.option(
     "forks",
     type=click.IntRange(min=1),
     metavar="N",
-    help="How many hosts at once [default: 64 threads, 512 greenlets, or 2 processes a core].",
+    help="How many hosts at once [default: 64 threads, 512 greenlets, 2 processes a core, or 256 "
+    "in each worker process of dask].",
 )
 
 template_option = click.option(
@@ -144,7 +145,7 @@ debug_log_option = click.option(
     "--debug-log",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Append the log of fleetrun and of paramiko to FILE, which only you can read.",
+    help="Append the log of fleetrun, paramiko and Dask to FILE, which only you can read.",
 )
 
 _PATTERN: Any = {

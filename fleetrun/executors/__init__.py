@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from fleetrun.executors.mode import (
     DEFAULT_MAX_SESSIONS,
+    LOCAL_MODES,
     Carrier,
     Mode,
     Plan,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # the command line asks for `Mode` to print its help, and wai
 
 __all__ = [
     "DEFAULT_MAX_SESSIONS",
+    "LOCAL_MODES",
     "Carrier",
     "Mode",
     "Plan",

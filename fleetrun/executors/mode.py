@@ -59,6 +59,10 @@ class Mode(enum.StrEnum):
     """Worker processes on the machines of a Dask cluster, with an event loop in each."""
 
 
+LOCAL_MODES = tuple(mode for mode in Mode if mode is not Mode.DASK)
+"""Those of this machine, which are meant by "all modes": the other one is for more machines."""
+
+
 class Carrier(enum.StrEnum):
     """What carries a host within a process."""
 
@@ -198,6 +202,9 @@ def _away(place: Place | None, *, forks: int | None, hosts: int) -> Plan:
 
         place = Dask()
     wanted = _at_most(min(hosts, forks or hosts), place.capacity())
+    if not place.is_away:
+        here = _wide(Mode.DASK, wanted, forks=forks, hosts=hosts, carrier=Carrier.GREENLETS)
+        return replace(here, place=place, most=forks)
     workers = affordable(wanted, descriptors_each=_DESCRIPTORS_A_LINE)
     width = DEFAULT_AWAY if forks is None else -(-forks // workers)
     sharers = workers

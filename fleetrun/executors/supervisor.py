@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import Counter
 from collections.abc import Callable
 
 from fleetrun.errors import Cancelled, ConnectionLost, FleetrunError, SessionError
@@ -20,19 +19,13 @@ from fleetrun.events import Event, Finished, Output, PhaseReached, Started
 from fleetrun.executors.clock import ahead_s, told_here
 from fleetrun.executors.crew import Crew
 from fleetrun.executors.end import WorkerEnd
+from fleetrun.executors.hiring import GLANCE_S, Hiring
 from fleetrun.executors.ledger import Ledger
-from fleetrun.executors.line import Site
 from fleetrun.executors.mode import Plan
 from fleetrun.executors.queues import Queues
 from fleetrun.executors.wire import Ask, CancelAll, Failed, Hold, Ping, Ready
 from fleetrun.job import Job
 from fleetrun.session import Cancel
-
-_SPARE_LIVES = 3
-"""Deaths beyond one of each worker, with no job finished in between, before no more are hired."""
-
-_GLANCE_S = 0.5
-"""How often it is looked where workers can be started, when they may come and go by themselves."""
 
 
 class Supervisor:
@@ -72,10 +65,7 @@ class Supervisor:
         self._leave = leave
         self._queues = Queues(ledger, crew, plan.site_key)
         self._killed = False
-        self._look_at_s = 0.0
-        self._stranded_since_s: dict[Site, float] = {}
-        self._deaths = 0
-        self._last_death = ""
+        self._hiring = Hiring(plan, ledger, self._queues, crew)
         self._hopeless: FleetrunError | None = None
         crew.heed(cancel)
 
@@ -85,10 +75,8 @@ class Supervisor:
         self._give_out()
         if refused := self._ledger.refused():
             return refused
-        if self._is_time_to_look():
-            self._hire()
-            if stranded := self._stranded():
-                return stranded
+        if unserved := self._hiring.look():
+            return unserved
         events: list[Event] = []
         for worker in self._crew.wait(self._wait_s(patience_s)):
             events += self._hear(worker)
@@ -143,92 +131,12 @@ class Supervisor:
             self._queues.give_back(jobs)
             raise
 
-    def _is_time_to_look(self) -> bool:
-        """Return whether to look for workers: at once when there are fewer than planned."""
-        now_s = time.monotonic()
-        missing = len(self._crew.workers) < self._plan.workers and self._plan.place is None
-        if not missing and self._crew.workers and now_s < self._look_at_s:
-            return False
-        self._look_at_s = now_s + _GLANCE_S
-        return True
-
-    def _hire(self) -> None:
-        """Start workers up to the plan's number, or as they come, while there is work for them."""
-        if not self._may_hire():
-            return
-        for _ in range(self._crew.openings(self._wanted(), planned=self._plan.workers)):
-            while self._may_hire() and not self._hire_one():
-                pass
-
-    def _wanted(self) -> Counter[Site]:
-        """Return how many jobs wait that no worker has room for, by site."""
-        wanted = self._queues.waiting()
-        for worker in self._crew.workers:
-            if not worker.is_leaving:
-                room = (worker.width or self._plan.width) - len(worker.jobs)
-                wanted.subtract(dict.fromkeys([*worker.sites, None], room))
-        return wanted if self._plan.most is None else self._of_use(wanted, self._plan.most)
-
-    def _of_use(self, wanted: Counter[Site], most: int) -> Counter[Site]:
-        """Return no more than there are hosts at once, but one for a site that has no worker."""
-        staying = sum(not worker.is_leaving for worker in self._crew.workers)
-        spare = max(0, most - staying)
-        return Counter(
-            {
-                site: min(jobs, spare if self._has_worker(site) else max(1, spare))
-                for site, jobs in wanted.items()
-            }
-        )
-
-    def _may_hire(self) -> bool:
-        """Whether workers do anything else than die."""
-        lives = max(self._plan.workers, len(self._crew.workers)) + _SPARE_LIVES
-        return self._deaths < lives and self._ledger.waiting > 0
-
-    def _hire_one(self) -> bool:
-        try:
-            self._crew.hire()
-        except OSError as error:
-            self._deaths += 1
-            self._last_death = str(error)
-            return False
-        return True
-
-    def _stranded(self) -> list[Event]:
-        """Return how those jobs end that no worker is left for, nor comes for in time."""
-        waiting = self._queues.waiting() if self._ledger.waiting else {}
-        now_s = time.monotonic()
-        since_s = {site: now_s for site in waiting if not self._is_served(site)}
-        since_s |= {site: at_s for site, at_s in self._stranded_since_s.items() if site in since_s}
-        self._stranded_since_s = since_s
-        over = {s for s, at_s in since_s.items() if now_s >= at_s + self._crew.patience_s}
-        events: list[Event] = []
-        for site in over:
-            jobs = self._queues.take_all(site)
-            events += self._ledger.lost(SessionError(self._nobody_at(site)), jobs)
-        return events
-
-    def _is_served(self, site: Site) -> bool:
-        """Return whether there is a worker for the site, or one could be hired."""
-        return self._has_worker(site) or (self._may_hire() and self._crew.serves(site))
-
-    def _has_worker(self, site: Site) -> bool:
-        return any(site is None or site in worker.sites for worker in self._crew.workers)
-
-    def _nobody_at(self, site: Site) -> str:
-        where = "" if site is None else f" at the site {site!r}"
-        return (
-            f"no worker process could be kept alive{where}; the last one: {self._last_death}"
-            if self._last_death
-            else f"there is no worker any more{where}"
-        )
-
     def _wait_s(self, patience_s: float | None) -> float:
         """Return how long to wait for words, which is until the next worker is to be looked at."""
         waits = [max(0.0, worker.vigil.left_s) for worker in self._crew.workers]
         waits.append(self._queues.patience_s)
         if self._plan.place is not None:
-            waits.append(_GLANCE_S)
+            waits.append(GLANCE_S)
         return min(waits if patience_s is None else [patience_s, *waits])
 
     def _look_after_workers(self) -> None:
@@ -254,7 +162,7 @@ class Supervisor:
                 case Finished():
                     worker.finish(thing.host)
                     self._crew.settle(thing.host, worker)
-                    self._deaths = 0
+                    self._hiring.note_end()
                     events.append(thing)
                 case Started() | PhaseReached() | Output():
                     events.append(thing)
@@ -280,14 +188,14 @@ class Supervisor:
 
     def _bury(self, worker: WorkerEnd) -> list[Event]:
         """Take leave of a dead worker: what it may have begun is lost, the rest waits again."""
-        self._last_death = self._crew.bury(worker)
-        self._deaths += 1
+        how = self._crew.bury(worker)
+        self._hiring.note_death(how)
         jobs = list(worker.jobs.values())
         begun = [job for job in jobs if self._may_have_begun(worker, job)]
         unbegun = [job for job in jobs if not self._may_have_begun(worker, job)]
         self._queues.give_back(unbegun)
         self._queues.close(worker)
-        return self._ledger.lost(self._reason(), begun, surely=worker.is_exact)
+        return self._ledger.lost(self._reason(how), begun, surely=worker.is_exact)
 
     def _may_have_begun(self, worker: WorkerEnd, job: Job) -> bool:
         if worker.is_exact:
@@ -301,10 +209,10 @@ class Supervisor:
             if not worker.jobs:
                 self._crew.dismiss(worker)
 
-    def _reason(self) -> SessionError:
+    def _reason(self, how: str) -> SessionError:
         if self._killed:
             return Cancelled("it did not end when the run was cancelled; its worker was killed")
-        return ConnectionLost(f"the worker process that worked on it died: {self._last_death}")
+        return ConnectionLost(f"the worker process that worked on it died: {how}")
 
     def _accept(self, worker: WorkerEnd, failed: Failed) -> None:
         """Remember why a worker ends, and whether every other would end likewise."""

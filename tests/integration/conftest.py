@@ -51,9 +51,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the log of the shared sshd with the failure of a test that uses it."""
+    """Show the logs of what is shared with the failure of a test that uses it."""
     report = yield
-    account = getattr(item, "funcargs", {}).get("sshd")
-    if report.failed and account is not None:
-        report.sections.append(("log of sshd", last_lines(account.log)))
+    used = getattr(item, "funcargs", {})
+    if report.failed and "sshd" in used:
+        report.sections.append(("log of sshd", last_lines(used["sshd"].log)))
+    if report.failed and "dask_cluster" in used:
+        report.sections.append(("logs of the Dask cluster", used["dask_cluster"].logs()))
     return report

@@ -213,9 +213,7 @@ class DaskWorker(DaskProcess):
             os.kill(self.pid, signal.SIGKILL)
         else:
             super().kill()
-        self._cluster.wait_until(
-            lambda: address in self._cluster.roll().left, f"{self.name} was killed and is listed"
-        )
+        self._await_gone(address)
 
     def retire(self) -> None:
         """Have the scheduler retire it, which ends it; return when it has ended."""
@@ -226,7 +224,15 @@ class DaskWorker(DaskProcess):
     def end(self) -> None:
         """Ask it to end, wait until it has and is not listed, and kill what is left of it."""
         super().end()
-        self._cluster.wait_until(lambda: not self.is_listed, f"{self.name} ended and is listed")
+        self._await_gone(self.address)
+
+    def _await_gone(self, address: str) -> None:
+        """Return when the scheduler does not list the worker there, or is gone itself."""
+        cluster = self._cluster
+        cluster.wait_until(
+            lambda: cluster.scheduler.has_ended or address in cluster.roll().left,
+            f"{self.name} is gone and is still listed",
+        )
 
 
 class Cluster:
@@ -241,6 +247,7 @@ class Cluster:
 
     Attributes:
         folder: where the files are, and where the processes are at home.
+        file: what the scheduler writes once it can be reached, for `--scheduler`.
         tls: the files of the certificate and key that everybody has; None without TLS.
         scheduler: its process.
 
@@ -255,7 +262,7 @@ class Cluster:
         self.folder.mkdir()
         self._roll = self.folder / "roll"
         self._roll.touch()
-        self._file = self.folder / "scheduler.json"
+        self.file = self.folder / "scheduler.json"
         self.tls: TlsFiles | None = make_tls_files(self.folder) if tls else None
         self._workers: list[DaskWorker] = []
 
@@ -289,7 +296,7 @@ class Cluster:
     def address(self) -> str:
         """Where the scheduler answers: `tls://127.0.0.1:port`."""
         self.wait_until(self._has_address, "the scheduler says no address")
-        address: str = json.loads(self._file.read_text())["address"]
+        address: str = json.loads(self.file.read_text())["address"]
         return address
 
     def security(self) -> Security | None:
@@ -401,12 +408,12 @@ class Cluster:
 
     def _has_address(self) -> bool:
         _check_runs(self.scheduler)
-        return self._file.exists() and self._file.read_text().endswith("}")
+        return self.file.exists() and self.file.read_text().endswith("}")
 
     def _shared_options(self) -> list[str]:
         options = [
             *("--host", ADDRESS, "--protocol", "tcp" if self.tls is None else "tls"),
-            *("--scheduler-file", str(self._file)),
+            *("--scheduler-file", str(self.file)),
             *("--no-dashboard", "--dashboard-address", f"{ADDRESS}:0"),
         ]
         if self.tls is not None:

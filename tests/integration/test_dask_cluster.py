@@ -138,6 +138,14 @@ def test_a_cluster_with_a_stopped_worker_ends_all_the_same(tmp_path: Path) -> No
     assert worker.has_ended
 
 
+def test_a_cluster_without_its_scheduler_ends_all_the_same(tmp_path: Path) -> None:
+    with Cluster(tmp_path) as cluster:
+        one, two = cluster.workers(2)
+        cluster.scheduler.kill()
+        one.kill()
+    assert two.has_ended
+
+
 def test_a_nanny_starts_a_killed_worker_again(cluster: Cluster) -> None:
     worker = cluster.worker(nanny=True)
     before = worker.pid

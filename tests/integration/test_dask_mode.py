@@ -29,7 +29,7 @@ from fleetrun.results import Outcome, Phase, Report
 from fleetrun.testing import FakeConnect, FakeHost, Rendezvous
 
 COMMAND = Exec(command="true", live=True)
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(params=[True, False], ids=["direct", "via-scheduler"])

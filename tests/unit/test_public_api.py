@@ -13,6 +13,7 @@ import pytest
 import fleetrun
 
 PUBLIC = [
+    "Dask",
     "DependencyError",
     "Event",
     "Finished",
@@ -22,6 +23,7 @@ PUBLIC = [
     "HostKeyPolicy",
     "Inventory",
     "InventoryError",
+    "KeysFrom",
     "Outcome",
     "Output",
     "Phase",
@@ -35,7 +37,10 @@ PUBLIC = [
     "Waves",
     "__version__",
 ]
-SLOW = ("paramiko", "cryptography", "click", "rich", "yaml", "gevent", "asyncio", "asyncssh")
+SLOW = (
+    *("paramiko", "cryptography", "click", "rich", "yaml", "gevent", "asyncio", "asyncssh"),
+    *("dask", "distributed", "tornado"),
+)
 """What `import fleetrun` must not cost; `fleetrun.Host` neither."""
 
 
@@ -80,7 +85,7 @@ def test_importing_the_library_imports_next_to_nothing() -> None:
     assert modules_after("import fleetrun") - bare <= allowed
 
 
-@pytest.mark.parametrize("name", ["Host", "Report", "Fleet", "Inventory"])
+@pytest.mark.parametrize("name", ["Host", "Report", "Fleet", "Inventory", "Dask"])
 def test_a_name_does_not_bring_what_it_does_not_need(name: str) -> None:
     loaded = modules_after(f"from fleetrun import {name}")
     assert not [slow for slow in SLOW if slow in loaded]

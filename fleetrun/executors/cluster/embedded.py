@@ -52,7 +52,7 @@ EMBEDDED = _Embedded()
 
 @contextlib.contextmanager
 def _started() -> Iterator[Client]:
-    import_quietly()
+    is_quiet = import_quietly()
     from distributed import Client, LocalCluster  # noqa: PLC0415 (slow, and an extra)
 
     with (
@@ -62,7 +62,7 @@ def _started() -> Iterator[Client]:
             processes=False,
             dashboard_address=_NOWHERE_ELSE,
             worker_dashboard_address=_NOWHERE_ELSE,
-            silence_logs=logging.CRITICAL,
+            silence_logs=False if is_quiet else logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False, direct_to_workers=True) as client,
     ):

@@ -14,7 +14,7 @@ import pytest
 from command_line import CommandLine
 
 from fleetrun.cli import main
-from fleetrun.executors import Mode
+from fleetrun.executors import LOCAL_MODES
 from fleetrun.results import Phase
 from fleetrun.testing import FakeHost
 
@@ -41,10 +41,23 @@ def test_every_mode_is_a_row_with_the_same_hosts(fleetrun: CommandLine) -> None:
     assert ran.code == 0
 
 
-def test_all_modes_are_the_default(fleetrun: CommandLine) -> None:
+def test_all_modes_of_this_machine_are_the_default(fleetrun: CommandLine) -> None:
     ran = fleetrun("compare", "-i", "h1,", "uptime", "--repeat", "1", "--format", "json")
 
-    assert [run["mode"] for run in json.loads(ran.out)["runs"]] == list(Mode)
+    assert [run["mode"] for run in json.loads(ran.out)["runs"]] == list(LOCAL_MODES)
+
+
+def test_dask_is_compared_where_it_is_named(fleetrun: CommandLine) -> None:
+    arguments = ["uptime", "--modes", "hybrid,dask", "--repeat", "1", "--format", "json"]
+    ran = fleetrun("compare", "-i", "h1,h2,", *arguments)
+
+    runs = json.loads(ran.out)["runs"]
+    assert [(run["mode"], run["ok"], run["peak_overlap"] > 0) for run in runs] == [
+        ("hybrid", 2, True),
+        ("dask", 2, True),
+    ]
+    assert min(run["peak_processes"] for run in runs) > 1
+    assert ran.code == 0
 
 
 def test_options_stand_around_the_command_and_never_among_its_words(fleetrun: CommandLine) -> None:

@@ -4,15 +4,16 @@ import click
 import pytest
 
 from fleetrun.cli.modes import complete_modes, modes
-from fleetrun.executors import Mode
+from fleetrun.executors import LOCAL_MODES, Mode
 
 
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        ("all", tuple(Mode)),
+        ("all", LOCAL_MODES),
         ("threads", (Mode.THREADS,)),
         ("threads,sequential", (Mode.THREADS, Mode.SEQUENTIAL)),
+        ("hybrid,dask", (Mode.HYBRID, Mode.DASK)),
         ("sequential, processes", (Mode.SEQUENTIAL, Mode.PROCESSES)),
     ],
 )

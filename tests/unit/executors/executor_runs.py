@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from fleetrun.events import Event, Finished, PhaseReached
-from fleetrun.executors import Mode, execute, make_plan
+from fleetrun.executors import Carrier, Mode, Plan, execute, make_plan
+from fleetrun.executors.cluster import Dask
 from fleetrun.hosts import Host
 from fleetrun.job import Job
 from fleetrun.operations import Exec, Operation
@@ -25,6 +26,8 @@ PATIENCE_S = 20.0
 
 every_mode = pytest.mark.parametrize("mode", Mode, ids=str)
 overlapping_modes = pytest.mark.parametrize("mode", [Mode.THREADS, Mode.PROCESSES], ids=str)
+worker_modes = pytest.mark.parametrize("mode", [Mode.PROCESSES, Mode.DASK], ids=str)
+"""The two kinds of line to a worker process: a socket, and calls over a Dask cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +54,26 @@ def runs(host: str = "h0") -> Callable[[Event], bool]:
     )
 
 
+def workers_of(mode: Mode, *, workers: int, width: int = 1) -> Plan:
+    """Return a plan of that many; a cluster has as many as it has, which is two (`conftest.py`)."""
+    if mode is not Mode.DASK:
+        return Plan(mode=mode, workers=workers, width=width)
+    carrier = Carrier.GREENLETS
+    return Plan(mode=mode, workers=workers, width=width, carrier=carrier, place=Dask())
+
+
 @contextmanager
 def running(
-    mode: Mode,
+    way: Mode | Plan,
     connect: Connect,
     *,
     hosts: int = 8,
     forks: int = 4,
     operation: Operation = COMMAND,
 ) -> Iterator[Run]:
-    """Begin a run on hosts named h0, h1 …, and close it in the end."""
+    """Begin a run on hosts named h0, h1 …, and close it in the end; forks are for a bare mode."""
     jobs = jobs_on([f"h{number}" for number in range(hosts)], operation)
-    plan = make_plan(mode, forks=forks, hosts=hosts)
+    plan = way if isinstance(way, Plan) else make_plan(way, forks=forks, hosts=hosts)
     cancel = Cancel()
     events = execute(plan, jobs, connect, cancel)
     try:
@@ -73,7 +84,7 @@ def running(
 
 
 def whole_run(
-    mode: Mode,
+    way: Mode | Plan,
     connect: Connect,
     *,
     hosts: int = 8,
@@ -81,7 +92,7 @@ def whole_run(
     operation: Operation = COMMAND,
 ) -> list[Event]:
     """Do a run to its end and return all of its events."""
-    with running(mode, connect, hosts=hosts, forks=forks, operation=operation) as run:
+    with running(way, connect, hosts=hosts, forks=forks, operation=operation) as run:
         return list(run.events)
 
 

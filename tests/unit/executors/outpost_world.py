@@ -226,7 +226,7 @@ def world(monkeypatch: pytest.MonkeyPatch, way: Way = surely) -> Iterator[World]
     monkeypatch.setattr(outpost_module, "WorkerProcess", lambda carrier: made.process)  # noqa: ARG005
     for module in (outpost_module, line_module):
         monkeypatch.setattr(module, "poll_s", lambda lease_s: min(0.02, lease_s / 3))
-    monkeypatch.setattr(outpost_module, "GATHER_S", 0.002)
+    monkeypatch.setattr(outpost_module, "_MOST_GATHER_S", 0.002)
     monkeypatch.setattr(outpost_module, "_TICK_S", 0.02)
     monkeypatch.setattr(line_module, "_AGAIN_S", 0.001)
     try:

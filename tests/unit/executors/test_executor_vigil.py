@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from executor_runs import jobs_on, pid_at, results_in
+from executor_runs import jobs_on, pid_at, results_in, worker_modes, workers_of
 
 from fleetrun.events import Event, PhaseReached
 from fleetrun.executors import Carrier, Mode, Plan, execute, make_plan, process, vigil
@@ -19,10 +19,11 @@ from fleetrun.testing import FakeConnect, FakeHost, Rendezvous
 PLANS = [
     *(make_plan(mode, forks=2, hosts=12) for mode in (Mode.PROCESSES, Mode.GREENLETS, Mode.HYBRID)),
     make_plan(Mode.HYBRID, forks=4, hosts=12, carrier=Carrier.THREADS),
+    workers_of(Mode.DASK, workers=2),
 ]
 pytestmark = pytest.mark.long
 
-worker_modes = pytest.mark.parametrize(
+every_plan = pytest.mark.parametrize(
     "plan", PLANS, ids=[f"{plan.mode}-{plan.carrier}" for plan in PLANS]
 )
 
@@ -34,7 +35,7 @@ def run(plan: Plan, connect: Connect, hosts: int = 12) -> list[Event]:
     return events
 
 
-@worker_modes
+@every_plan
 def test_a_worker_that_stops_answering_is_killed_and_the_others_take_over(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,7 +63,7 @@ def test_a_worker_that_stops_answering_is_killed_and_the_others_take_over(
     assert sum(not result.ok for result in results.values()) <= plan.width
 
 
-@worker_modes
+@every_plan
 def test_a_worker_that_is_busy_with_slow_hosts_and_answers_is_left_alone(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +93,7 @@ def _hang(flag: Path, always: bool) -> FakeConnect:  # noqa: FBT001 (called by a
     return FakeConnect()
 
 
-@worker_modes
+@every_plan
 def test_a_worker_that_hangs_before_it_is_ready_is_killed_and_replaced(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,11 +111,12 @@ def test_a_worker_that_hangs_before_it_is_ready_is_killed_and_replaced(
     assert [result.outcome for result in results.values()] == [Outcome.OK] * 12
 
 
+@worker_modes
 def test_hosts_are_not_run_when_every_worker_hangs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: Mode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vigil, "READY_BOUND_S", 0.5)
-    plan = make_plan(Mode.PROCESSES, forks=2, hosts=4)
+    plan = workers_of(mode, workers=2)
     results = results_in(run(plan, Hangs(tmp_path / "flag", always=True), hosts=4))
     assert {(result.outcome, result.error) for result in results.values()} == {
         (

@@ -10,7 +10,12 @@ from fleetrun.executors.wire import CancelAll, Ready, Unpacker, pack
 
 @pytest.mark.parametrize("piece_bytes", [1, 7, 8, 9, 100, 10_000])
 def test_things_arrive_in_order_wherever_the_pieces_end(piece_bytes: int) -> None:
-    sent: list[list[object]] = [[CancelAll(), Ready(width=3)], [], [b"x" * 1000], ["last"]]
+    sent: list[list[object]] = [
+        [CancelAll(), Ready(width=3, clock="a", at_s=1.5)],
+        [],
+        [b"x" * 1000],
+        ["last"],
+    ]
     stream = b"".join(pack(things) for things in sent)
     unpacker = Unpacker()
     got = [
@@ -18,7 +23,7 @@ def test_things_arrive_in_order_wherever_the_pieces_end(piece_bytes: int) -> Non
         for start in range(0, len(stream), piece_bytes)
         for thing in unpacker.feed(stream[start : start + piece_bytes])
     ]
-    assert got == [CancelAll(), Ready(width=3), b"x" * 1000, "last"]
+    assert got == [CancelAll(), Ready(width=3, clock="a", at_s=1.5), b"x" * 1000, "last"]
 
 
 def test_an_unfinished_frame_yields_nothing() -> None:

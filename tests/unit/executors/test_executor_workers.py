@@ -1,9 +1,14 @@
-"""Worker processes: how they start, die, and are replaced, and what that means for hosts."""
+"""Worker processes: how they start, die, and are replaced, and what that means for hosts.
+
+The rules are the same over a Dask cluster, as long as it is a worker process that dies. Less is
+known when a Dask worker does, or cannot be heard any more: see tests/integration/test_dask_mode.py.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,11 +28,13 @@ from executor_runs import (
     running,
     runs,
     whole_run,
+    worker_modes,
+    workers_of,
 )
 
 from fleetrun.errors import FleetrunError
 from fleetrun.events import Started
-from fleetrun.executors import Carrier, Mode, Plan, drive, execute, process
+from fleetrun.executors import Carrier, Mode, drive, execute, process
 from fleetrun.executors.end import WorkerEnd
 from fleetrun.hosts import Host
 from fleetrun.operations import Exec, Get, Operation
@@ -36,12 +43,15 @@ from fleetrun.session import Cancel, Connect, OnPhase, Session
 from fleetrun.testing import FakeConnect, FakeHost, Rendezvous
 
 
-def test_the_host_of_a_killed_worker_is_lost_and_all_others_run_once(tmp_path: Path) -> None:
+@worker_modes
+def test_the_host_of_a_killed_worker_is_lost_and_all_others_run_once(
+    mode: Mode, tmp_path: Path
+) -> None:
     log, meeting = tmp_path / "log", tmp_path / "meeting"
     meeting.mkdir()
     waiting = FakeHost(log=log, rendezvous=Rendezvous(folder=meeting, count=2))
     connect = FakeConnect({"h5": waiting}, others=FakeHost(log=log, stdout=b"up"))
-    with running(Mode.PROCESSES, connect, hosts=64, forks=4) as run:
+    with running(workers_of(mode, workers=4), connect, hosts=64) as run:
         seen = run.until(lambda event: isinstance(event, Started) and event.host == "h5")
         os.kill(pid_at(meeting, "h5"), signal.SIGKILL)
         seen += run.events
@@ -56,6 +66,7 @@ def test_the_host_of_a_killed_worker_is_lost_and_all_others_run_once(tmp_path: P
 
 
 @pytest.mark.long
+@worker_modes
 @pytest.mark.parametrize(
     ("phase", "operation", "outcome", "may_still_run"),
     [
@@ -69,6 +80,7 @@ def test_the_host_of_a_killed_worker_is_lost_and_all_others_run_once(tmp_path: P
     ],
 )
 def test_what_became_of_the_host_follows_from_its_phase_when_its_worker_died(
+    mode: Mode,
     phase: Phase,
     operation: Operation,
     outcome: Outcome,
@@ -80,8 +92,10 @@ def test_what_became_of_the_host_follows_from_its_phase_when_its_worker_died(
     connect = FakeConnect(
         {"h1": FakeHost(kills_worker_in=phase)}, others=FakeHost(files={"f": b""})
     )
-    for _ in range(5):  # however soon after it the worker dies
-        events = whole_run(Mode.PROCESSES, connect, hosts=3, forks=1, operation=operation)
+    plan = workers_of(mode, workers=1)
+    # However soon after it the worker dies; over a cluster once, which takes longer.
+    for _ in range(1 if mode is Mode.DASK else 5):
+        events = whole_run(plan, connect, hosts=3, operation=operation)
         result = results_in(events)["h1"]
         assert (result.outcome, result.may_still_run) == (outcome, may_still_run)
         assert outcome is not Outcome.LOST or result.phase is phase
@@ -103,13 +117,14 @@ def _die_once(flag: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_hosts_that_a_dead_worker_had_not_begun_run_elsewhere(tmp_path: Path) -> None:
+@worker_modes
+def test_hosts_that_a_dead_worker_had_not_begun_run_elsewhere(mode: Mode, tmp_path: Path) -> None:
     log = tmp_path / "log"
     jobs = jobs_on(["a", "b", "c", "d"])
     poisoned = Host(name="b", vars={"v": Poison(tmp_path / "flag")})
     jobs[1] = dataclasses.replace(jobs[1], host=poisoned)
     cancel = Cancel()
-    plan = Plan(mode=Mode.PROCESSES, workers=1, width=3)
+    plan = workers_of(mode, workers=1, width=3)
     results = results_in(execute(plan, jobs, FakeConnect(others=FakeHost(log=log)), cancel))
     cancel.close()
     assert (tmp_path / "flag").exists()
@@ -118,19 +133,23 @@ def test_hosts_that_a_dead_worker_had_not_begun_run_elsewhere(tmp_path: Path) ->
 
 
 @pytest.mark.long
-def test_each_host_that_kills_its_worker_is_lost_once_while_others_finish(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "hosts"), [(Mode.PROCESSES, 60), (Mode.DASK, 12)])
+def test_each_host_that_kills_its_worker_is_lost_once_while_others_finish(
+    mode: Mode, hosts: int, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
-    killers = {f"h{number}": FakeHost(kills_worker_in=Phase.RUN) for number in range(0, 60, 3)}
+    killers = {f"h{number}": FakeHost(kills_worker_in=Phase.RUN) for number in range(0, hosts, 3)}
     connect = FakeConnect(killers, others=FakeHost(log=log))
-    results = results_in(whole_run(Mode.PROCESSES, connect, hosts=60, forks=2))
+    results = results_in(whole_run(workers_of(mode, workers=2), connect, hosts=hosts))
     lost = {host for host, result in results.items() if result.outcome is Outcome.LOST}
     assert lost == killers.keys()
     assert Counter(log.read_text().split()) == Counter(results.keys() - lost)
 
 
-def test_hosts_are_not_run_once_workers_do_nothing_but_die() -> None:
+@worker_modes
+def test_hosts_are_not_run_once_workers_do_nothing_but_die(mode: Mode) -> None:
     connect = FakeConnect(others=FakeHost(kills_worker_in=Phase.RUN))
-    results = results_in(whole_run(Mode.PROCESSES, connect, hosts=64, forks=2))
+    results = results_in(whole_run(workers_of(mode, workers=2), connect, hosts=64))
     outcomes = Counter(result.outcome for result in results.values())
     assert outcomes.keys() == {Outcome.LOST, Outcome.NOT_RUN}
     assert outcomes[Outcome.LOST] <= 2 + 3 + 1
@@ -138,24 +157,31 @@ def test_hosts_are_not_run_once_workers_do_nothing_but_die() -> None:
     assert reasons == {"no worker process could be kept alive; the last one: killed by SIGKILL"}
 
 
+@worker_modes
 def test_the_run_goes_on_with_the_workers_that_could_be_started(
-    monkeypatch: pytest.MonkeyPatch,
+    mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse_processes(monkeypatch, after=1)
-    results = results_in(whole_run(Mode.PROCESSES, FakeConnect(), hosts=32, forks=8))
+    results = results_in(whole_run(workers_of(mode, workers=8), FakeConnect(), hosts=32))
     assert [result.outcome for result in results.values()] == [Outcome.OK] * 32
 
 
-def test_hosts_are_not_run_when_no_worker_could_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("mode", "why"),
+    [
+        pytest.param(Mode.PROCESSES, "no more processes", id="processes"),
+        pytest.param(Mode.DASK, r"inproc://\S+: OSError: no more processes", id="dask"),
+    ],
+)
+def test_hosts_are_not_run_when_no_worker_could_be_started(
+    mode: Mode, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refuse_processes(monkeypatch, after=0)
-    results = results_in(whole_run(Mode.PROCESSES, FakeConnect(), hosts=32, forks=8))
+    results = results_in(whole_run(workers_of(mode, workers=8), FakeConnect(), hosts=32))
     assert len(results) == 32
-    assert {(result.outcome, str(result.error)) for result in results.values()} == {
-        (
-            Outcome.NOT_RUN,
-            "no worker process could be kept alive; the last one: no more processes",
-        )
-    }
+    assert {result.outcome for result in results.values()} == {Outcome.NOT_RUN}
+    reason = f"no worker process could be kept alive; the last one: {why}"
+    assert all(re.fullmatch(reason, str(result.error)) for result in results.values())
 
 
 def refuse_processes(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
@@ -170,7 +196,8 @@ def refuse_processes(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     monkeypatch.setattr(process, "_start", start_or_refuse)
 
 
-def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
+@worker_modes
+def test_no_worker_outlives_a_killed_parent(mode: Mode, tmp_path: Path) -> None:
     waiting = FakeHost(rendezvous=Rendezvous(folder=tmp_path, count=99, patience_s=3600))
     script = f"""
         from pathlib import PosixPath, WindowsPath
@@ -179,7 +206,7 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
 
         connect = FakeConnect(others={waiting!r})
         hosts = [Host(name=f"h{{number}}") for number in range(4)]
-        Fleet(hosts, mode="processes", forks=4, connect=connect).exec("true")
+        Fleet(hosts, mode="{mode}", forks=4, connect=connect).exec("true")
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])
     workers = [pid_at(tmp_path, f"h{number}") for number in range(4)]
@@ -189,9 +216,10 @@ def test_no_worker_outlives_a_killed_parent(tmp_path: Path) -> None:
     eventually(lambda: not any(map(is_alive, workers)))
 
 
-def test_a_worker_takes_no_notice_of_ctrl_c(tmp_path: Path) -> None:
+@worker_modes
+def test_a_worker_takes_no_notice_of_ctrl_c(mode: Mode, tmp_path: Path) -> None:
     waiting = FakeHost(rendezvous=Rendezvous(folder=tmp_path, count=2))
-    with running(Mode.PROCESSES, FakeConnect(others=waiting), hosts=1) as run:
+    with running(mode, FakeConnect(others=waiting), hosts=1) as run:
         seen = run.until(runs())
         pid = pid_at(tmp_path, "h0")
         assert os.getpgid(pid) != os.getpgid(0)  # a terminal sends it to the foreground group
@@ -215,6 +243,7 @@ def _made_by_nobody(name: str) -> None:
     raise LookupError(f"no connect named {name}")
 
 
+@worker_modes
 @pytest.mark.parametrize(
     ("connect", "sentence"),
     [
@@ -223,12 +252,13 @@ def _made_by_nobody(name: str) -> None:
     ],
 )
 def test_a_connect_that_cannot_reach_the_workers_is_an_error_of_the_caller(
-    connect: Connect, sentence: str
+    mode: Mode, connect: Connect, sentence: str
 ) -> None:
     with pytest.raises(FleetrunError, match=sentence):
-        whole_run(Mode.PROCESSES, connect)
+        whole_run(mode, connect)
 
 
+@worker_modes
 @pytest.mark.parametrize(
     ("variable", "sentence"),
     [
@@ -237,26 +267,28 @@ def test_a_connect_that_cannot_reach_the_workers_is_an_error_of_the_caller(
     ],
 )
 def test_a_job_that_cannot_reach_the_workers_is_an_error_of_the_caller(
-    variable: object, sentence: str, monkeypatch: pytest.MonkeyPatch
+    mode: Mode, variable: object, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drive, "ENDING_BOUND_S", 3600.0)  # nothing runs, so nothing is waited for
     jobs = jobs_on(["a", "b", "c"])
     jobs[1] = dataclasses.replace(jobs[1], host=Host(name="b", vars={"v": variable}))
     cancel = Cancel()
-    plan = Plan(mode=Mode.PROCESSES, workers=1, width=2)
+    plan = workers_of(mode, workers=1, width=2)
     with pytest.raises(FleetrunError, match=sentence):
         list(execute(plan, jobs, FakeConnect(), cancel))
     cancel.close()
 
 
-def test_a_script_needs_no_main_guard_and_may_run_anywhere(tmp_path: Path) -> None:
+@worker_modes
+def test_a_script_needs_no_main_guard_and_may_run_anywhere(mode: Mode, tmp_path: Path) -> None:
     (tmp_path / "selectors.py").write_text("raise SystemExit('imported from the current folder')")
     script = tmp_path / "scripts" / "ops.py"
     script.parent.mkdir()
     script.write_text(
         "from fleetrun import Fleet, Host\n"
         "from fleetrun.testing import FakeConnect\n"
-        "fleet = Fleet([Host(name='a'), Host(name='b')], mode='processes', connect=FakeConnect())\n"
+        "hosts = [Host(name='a'), Host(name='b')]\n"
+        f"fleet = Fleet(hosts, mode='{mode}', connect=FakeConnect())\n"
         "print(fleet.exec('true').ok)\n"
     )
     command = [sys.executable, str(script)]
@@ -291,6 +323,7 @@ def _run_short_of_threads(threads: int) -> FakeConnect:
 
 
 @pytest.mark.long
+@worker_modes
 @pytest.mark.parametrize(
     ("threads", "outcome", "error"),
     [
@@ -304,11 +337,11 @@ def _run_short_of_threads(threads: int) -> FakeConnect:
     ],
 )
 def test_a_worker_makes_do_with_the_threads_that_it_can_start(
-    threads: int, outcome: Outcome, error: str | None
+    mode: Mode, threads: int, outcome: Outcome, error: str | None
 ) -> None:
     cancel = Cancel()
     jobs = jobs_on([f"h{number}" for number in range(32)])
-    plan = Plan(mode=Mode.PROCESSES, workers=2, width=8)
+    plan = workers_of(mode, workers=2, width=8)
     results = results_in(execute(plan, jobs, ShortOfThreads(threads), cancel))
     cancel.close()
     assert len(results) == 32
@@ -316,11 +349,12 @@ def test_a_worker_makes_do_with_the_threads_that_it_can_start(
     assert outcome is not Outcome.OK or peak_overlap(results.values()) <= 2 * threads
 
 
-def test_a_wide_worker_works_on_many_hosts_at_once(tmp_path: Path) -> None:
+@worker_modes
+def test_a_wide_worker_works_on_many_hosts_at_once(mode: Mode, tmp_path: Path) -> None:
     meeting = FakeHost(rendezvous=Rendezvous(folder=tmp_path, count=12))
     cancel = Cancel()
     jobs = jobs_on([f"h{number}" for number in range(12)])
-    plan = Plan(mode=Mode.PROCESSES, workers=2, width=6)
+    plan = workers_of(mode, workers=2, width=6)
     results = results_in(execute(plan, jobs, FakeConnect(others=meeting), cancel))
     cancel.close()
     assert [result.outcome for result in results.values()] == [Outcome.OK] * 12

@@ -23,6 +23,7 @@ _ENGINE = ("tests/unit/executors/", "tests/unit/test_fleet")
 """Where the modes themselves are the matter: a quick run has three of them there, elsewhere one."""
 
 _FAULTS = Path(__file__).parent / "faults"
+_FAULTS_OVER_DASK = {"test_rows_51_to_58.py", "test_copying.py", "test_telling.py"}
 
 _PATIENCE_S = 5.0
 _POLL_S = 0.02
@@ -34,8 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--every`.
 
     A bare `pytest` is for a newcomer: it leaves out the fault rows, what is marked `long`, and most
-    modes. Everything runs with `--every`, with CI=true, and where files or folders are named, as in
-    `pytest tests/faults`.
+    modes. Nearly everything runs with CI=true, and where files or folders are named, as in
+    `pytest tests/faults`: all but faults of hosts over Dask (see `_is_for_every`). Everything runs
+    with `--every`.
     """
     parser.addoption("--every", action="store_true", help="run every test in every mode")
 
@@ -53,6 +55,7 @@ def _is_quick(config: pytest.Config) -> bool:
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 (pytest-xdist has no types)
     """Tell a process of pytest-xdist what this one is."""
     node.workerinput["quick"] = _is_quick(node.config)
+    node.workerinput["every"] = node.config.getoption("every")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -69,11 +72,26 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what a quick run does without."""
-    left_out = [item for item in items if _can_wait(item)] if _is_quick(config) else []
+    """Leave out what a quick run does without, and what only `--every` is for."""
+    left_out = [item for item in items if _is_for_every(item)]
+    if config.getoption("every") or getattr(config, "workerinput", {}).get("every"):
+        left_out = []
+    if _is_quick(config):
+        left_out += [item for item in items if _can_wait(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _is_for_every(item: pytest.Item) -> bool:
+    """Whether it is a fault of hosts over Dask, where that is but a longer way to the same workers.
+
+    The rows about worker processes, copying and what is told are run there in any case.
+    """
+    if item.path.parent != _FAULTS or item.path.name in _FAULTS_OVER_DASK:
+        return False
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return Mode.DASK in [each for each in parameters if isinstance(each, Mode)]
 
 
 def _can_wait(item: pytest.Item) -> bool:

@@ -32,11 +32,18 @@ COMMAND = Exec(command="true", live=True)
 PATIENCE_S = 60.0
 
 
-@pytest.fixture(params=[True, False], ids=["direct", "via-scheduler"])
-def client(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Client]:
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Client]:
     with cluster.client() as client:
-        client.direct_to_workers = request.param
+        client.direct_to_workers = True
         yield client
+
+
+@pytest.fixture(params=[True, False], ids=["direct", "via-scheduler"])
+def any_client(request: pytest.FixtureRequest, client: Client) -> Client:
+    """A client that speaks to the workers itself, or through the scheduler."""
+    client.direct_to_workers = request.param
+    return client
 
 
 @pytest.fixture
@@ -77,10 +84,10 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def test_all_hosts_are_done_by_all_workers(cluster: Cluster, client: Client) -> None:
+def test_all_hosts_are_done_by_all_workers(cluster: Cluster, any_client: Client) -> None:
     cluster.workers(2)
     connect = FakeConnect(others=FakeHost(stdout=b"up\n"))
-    with Fleet(hosts(600), mode=Dask(client), connect=connect) as fleet:
+    with Fleet(hosts(600), mode=Dask(any_client), connect=connect) as fleet:
         first, second = fleet.exec("true"), fleet.exec("true")
     for report in (first, second):
         assert outcomes(report) == {Outcome.OK: 600}
@@ -89,14 +96,14 @@ def test_all_hosts_are_done_by_all_workers(cluster: Cluster, client: Client) -> 
 
 
 def test_what_a_killed_worker_may_have_begun_is_lost_and_all_else_runs_once(
-    cluster: Cluster, client: Client, tmp_path: Path
+    cluster: Cluster, any_client: Client, tmp_path: Path
 ) -> None:
     meeting, log = tmp_path / "meeting", tmp_path / "log"
     meeting.mkdir()
     doomed, spared = cluster.workers(2)
     held = FakeHost(rendezvous=Rendezvous(folder=meeting, count=9), log=log)
     connect = FakeConnect({f"h{n}": held for n in range(8)}, others=FakeHost(log=log))
-    fleet = Fleet(hosts(200), mode=Dask(client), forks=8, connect=connect)
+    fleet = Fleet(hosts(200), mode=Dask(any_client), forks=8, connect=connect)
     events = []
     for event in fleet.events(COMMAND):
         events.append(event)
@@ -272,14 +279,14 @@ def test_the_worker_processes_end_soon_after_the_client(
 
 
 def test_a_caller_who_is_slow_is_waited_for_and_nothing_ends_meanwhile(
-    cluster: Cluster, client: Client, tmp_path: Path
+    cluster: Cluster, any_client: Client, tmp_path: Path
 ) -> None:
     """Far longer than the lease: signs of life go on while the caller does something else."""
     cluster.workers(1)
     tally = tmp_path / "tally"
     tally.touch()
     chatty = FakeHost(stdout=b"x" * 100_000, stdout_times=400, tally=tally)
-    dask = Dask(client, lease_s=1.0)
+    dask = Dask(any_client, lease_s=1.0)
     fleet = Fleet(hosts(4), mode=dask, connect=FakeConnect(others=chatty))
     sizes = []
     for event in fleet.events(COMMAND):

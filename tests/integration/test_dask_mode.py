@@ -23,6 +23,7 @@ from fleetrun.events import Finished, PhaseReached, Started
 from fleetrun.executors import mode
 from fleetrun.executors.cluster import Dask, dask
 from fleetrun.executors.cluster.workplace import DaskWorkplace
+from fleetrun.executors.line import Line
 from fleetrun.hosts import KeysFrom
 from fleetrun.operations import Exec
 from fleetrun.results import Outcome, Phase, Report
@@ -408,9 +409,14 @@ def test_no_more_workers_are_started_than_hosts_are_worked_on_at_once(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.workers(2, nthreads=4)
-    started = []
+    started: list[Line] = []
     start = DaskWorkplace.start
-    monkeypatch.setattr(DaskWorkplace, "start", lambda self: started.append(1) or start(self))
+
+    def noted(workplace: DaskWorkplace) -> Line:
+        started.append(start(workplace))
+        return started[-1]
+
+    monkeypatch.setattr(DaskWorkplace, "start", noted)
     with cluster.client() as client:
         fleet = Fleet(hosts(40), mode=Dask(client), forks=3, connect=FakeConnect())
         assert outcomes(fleet.exec("true")) == {Outcome.OK: 40}

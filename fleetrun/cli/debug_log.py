@@ -10,7 +10,9 @@ from pathlib import Path
 
 from fleetrun.errors import UsageError
 
-_LOGGERS = ("fleetrun", "paramiko", "distributed")
+_LEVELS = {"fleetrun": logging.DEBUG, "paramiko": logging.DEBUG, "distributed": logging.INFO}
+"""From which level on each is logged. Below its own, Dask logs whole messages, so also secrets."""
+
 _FORMAT = "%(asctime)s %(process)d %(threadName)s %(name)s %(levelname)s: %(message)s"
 
 
@@ -25,11 +27,12 @@ def debug_log(path: str | None) -> Iterator[None]:
         yield
         return
     with contextlib.closing(_file_handler(path)) as handler, contextlib.ExitStack() as restore:
-        for logger in map(logging.getLogger, _LOGGERS):
+        for name, level in _LEVELS.items():
+            logger = logging.getLogger(name)
             logger.addHandler(handler)
             restore.callback(logger.removeHandler, handler)
             restore.callback(logger.setLevel, logger.level)
-            logger.setLevel(logging.DEBUG)
+            logger.setLevel(level)
         yield
 
 

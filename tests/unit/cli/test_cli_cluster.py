@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from command_line import CommandLine, Ran
 from throwaway_tls import make_tls_files
 
 from fleetrun.cli import cluster
+from fleetrun.cli.debug_log import debug_log
 from fleetrun.executors import LOCAL_MODES, Mode
 from fleetrun.executors.cluster import dask as our_dask
 from fleetrun.executors.cluster import reach
@@ -175,3 +177,12 @@ def test_without_dask_it_is_said_how_to_install_it(
     monkeypatch.setattr(our_dask, "find_spec", lambda _name: None)
     said = refusal(*options)
     assert said == "the mode dask needs Dask; install it with: pip install 'fleetrun[dask]'"
+
+
+def test_the_debug_log_has_what_dask_says_but_not_its_messages(tmp_path: Path) -> None:
+    with debug_log(str(tmp_path / "log")):
+        logging.getLogger("distributed.client").info("it said so")
+        logging.getLogger("distributed.core").debug("a whole message, with a secret")
+    written = (tmp_path / "log").read_text()
+    assert "it said so" in written
+    assert "secret" not in written

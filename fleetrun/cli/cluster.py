@@ -78,9 +78,13 @@ def _connected(run: RunOptions) -> Iterator[Client]:
             timeout=_CONNECT_S,
             name="fleetrun",
         )
-    with client:
-        go_direct(client)
+    try:
+        with _explained(address):
+            go_direct(client)
         yield client
+    finally:
+        with contextlib.suppress(TimeoutError):  # the scheduler may be gone by now
+            client.close()
 
 
 def _address(run: RunOptions) -> str:

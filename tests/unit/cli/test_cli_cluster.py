@@ -181,7 +181,7 @@ def test_without_dask_it_is_said_how_to_install_it(
 
 def test_the_debug_log_has_what_dask_says_but_not_its_messages(tmp_path: Path) -> None:
     with debug_log(str(tmp_path / "log")):
-        logging.getLogger("distributed.client").info("it said so")
+        logging.getLogger("distributed.worker").info("it said so")
         logging.getLogger("distributed.core").debug("a whole message, with a secret")
     written = (tmp_path / "log").read_text()
     assert "it said so" in written

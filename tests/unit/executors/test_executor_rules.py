@@ -293,7 +293,8 @@ def test_the_time_that_the_caller_takes_does_not_count_against_a_host_that_is_en
 def test_no_thread_is_left_when_the_last_event_is_out(mode: Mode) -> None:
     threads = set(threading.enumerate())
     whole_run(mode, FakeConnect(), hosts=64, forks=32)
-    assert set(threading.enumerate()) == threads
+    left = set(threading.enumerate()) - threads
+    assert not [thread for thread in left if not thread.name.startswith("Dask-Offload")]
 
 
 @every_mode

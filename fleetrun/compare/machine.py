@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 
+from fleetrun.executors.limits import cores
 from fleetrun.runs import Machine
 
 _PACKAGES = ("fleetrun", "paramiko", "cryptography", "gevent")
@@ -17,7 +18,7 @@ def this_machine(command: str) -> Machine:
     """Return this machine as it is now; the command line is the caller's to know."""
     return Machine(
         system=platform.platform(terse=False),
-        cores=_cores(),
+        cores=cores(),
         load=_load(),
         versions=(
             (platform.python_implementation(), platform.python_version()),
@@ -26,13 +27,6 @@ def this_machine(command: str) -> Machine:
         command=command,
         began_at=dt.datetime.now().astimezone().isoformat(timespec="seconds"),
     )
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _load() -> float | None:

@@ -1,12 +1,20 @@
-"""How much the operating system lets one process hold open."""
+"""What the operating system lets one process have: cores, and things to hold open."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _SPARE = 8
 """For what comes and goes: starting a process takes four, a name look-up one or two."""
 _UNKNOWN_IN_USE = 32
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def affordable(count: int, *, descriptors_each: int) -> int:

@@ -15,12 +15,11 @@ carries a host inside. Engines know the values and never the mode's name.
 from __future__ import annotations
 
 import enum
-import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fleetrun.errors import UsageError
-from fleetrun.executors.limits import affordable
+from fleetrun.executors.limits import affordable, cores
 
 if TYPE_CHECKING:
     from fleetrun.executors.line import Place
@@ -155,13 +154,13 @@ def make_plan(
             width = affordable(wanted, descriptors_each=DESCRIPTORS_A_HOST)
             return Plan(mode=mode, workers=0, width=width, note=_note(wanted, width))
         case Mode.PROCESSES:
-            wanted = _at_most(hosts, forks or _PROCESSES_A_CORE * _cores())
+            wanted = _at_most(hosts, forks or _PROCESSES_A_CORE * cores())
             workers = affordable(wanted, descriptors_each=_DESCRIPTORS_A_WORKER)
             return Plan(mode=mode, workers=workers, width=1, note=_note(wanted, workers))
         case Mode.GREENLETS:
             return _wide(mode, 1, forks=forks, hosts=hosts, carrier=Carrier.GREENLETS)
         case Mode.HYBRID:
-            workers = _at_most(hosts, _cores() if forks is None else min(forks, _cores()))
+            workers = _at_most(hosts, cores() if forks is None else min(forks, cores()))
             return _wide(
                 mode, workers, forks=forks, hosts=hosts, carrier=carrier or Carrier.GREENLETS
             )
@@ -238,13 +237,6 @@ def _choose(*, forks: int | None, hosts: int) -> Plan:
 
 def _at_most(hosts: int, forks: int) -> int:
     return max(1, min(hosts, forks))
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _note(wanted: int, affordable: int) -> str | None:

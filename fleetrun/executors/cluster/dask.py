@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fleetrun.errors import DependencyError, UsageError
-from fleetrun.executors.cluster.embedded import EMBEDDED, cores
+from fleetrun.executors.cluster.embedded import EMBEDDED
+from fleetrun.executors.limits import cores
 from fleetrun.executors.line import site_of
 from fleetrun.executors.mode import Carrier
 from fleetrun.hosts import Host, KeysFrom

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fleetrun.executors.cluster.hush import import_quietly
+from fleetrun.executors.limits import cores
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -67,8 +67,3 @@ def _started() -> Iterator[Client]:
         Client(cluster, set_as_default=False, direct_to_workers=True) as client,
     ):
         yield client
-
-
-def cores() -> int:
-    """Return how many Dask workers it has: one for each core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

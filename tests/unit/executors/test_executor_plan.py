@@ -41,7 +41,7 @@ def test_a_plan_is_workers_and_width(
     width: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mode, "_cores", lambda: 3)
+    monkeypatch.setattr(mode, "cores", lambda: 3)
     plan = make_plan(asked, forks=forks, hosts=hosts)
     greenlets = asked in {Mode.GREENLETS, Mode.HYBRID}
     carrier = Carrier.GREENLETS if greenlets else Carrier.THREADS
@@ -78,7 +78,7 @@ def test_forks_below_one_are_refused(asked: Mode, forks: int) -> None:
 
 
 def test_threads_fill_the_workers_of_hybrid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mode, "_cores", lambda: 2)
+    monkeypatch.setattr(mode, "cores", lambda: 2)
     plan = make_plan(Mode.HYBRID, forks=None, hosts=1000, carrier=Carrier.THREADS)
     assert (plan.workers, plan.width, plan.carrier) == (2, 64, Carrier.THREADS)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from fleetrun.executors.asking import frame_of_answer
 from fleetrun.executors.end import WorkerEnd
-from fleetrun.executors.line import Site, Workplace
+from fleetrun.executors.line import Opening, Site, Workplace
 from fleetrun.executors.mode import Plan
 from fleetrun.executors.process import ThisMachine
 from fleetrun.executors.wire import Ask, RunOver, Setup, pack
@@ -60,17 +60,17 @@ class Crew:
         """How many seconds to wait for a new opening when no worker is left."""
         return self._workplace.patience_s
 
-    def openings(self, wanted: Mapping[Site, int], *, planned: int) -> int:
-        """Return how many more workers are to be hired now (see `Workplace.openings`)."""
+    def openings(self, wanted: Mapping[Site, int], *, planned: int) -> Sequence[Opening]:
+        """Return what to hire at now (see `Workplace.openings`)."""
         return self._workplace.openings(wanted, planned=planned, hired=len(self.workers))
 
     def serves(self, site: Site) -> bool:
         """Return whether any worker serves the site, now or soon."""
         return self._workplace.serves(site)
 
-    def hire(self) -> None:
+    def hire(self, opening: Opening) -> None:
         """Start one more worker; raises `OSError` when it cannot be started."""
-        worker = WorkerEnd(self._workplace.start(), self._setup)
+        worker = WorkerEnd(opening(), self._setup)
         self.workers.append(worker)
         self._selector.register(worker, selectors.EVENT_READ)
         self._watch(worker)

@@ -13,7 +13,7 @@ from fleetrun.errors import SessionError
 from fleetrun.events import Event
 from fleetrun.executors.crew import Crew
 from fleetrun.executors.ledger import Ledger
-from fleetrun.executors.line import Site
+from fleetrun.executors.line import Opening, Site, reaches
 from fleetrun.executors.mode import Plan
 from fleetrun.executors.queues import Queues
 
@@ -79,8 +79,8 @@ class Hiring:
     def _hire(self, waiting: Counter[Site]) -> None:
         """Start workers up to the plan's number, or as many as there is room for."""
         wanted = self._wanted(waiting)
-        for _ in range(self._crew.openings(wanted, planned=self._plan.workers)):
-            while self._may_hire() and not self._hire_one():
+        for opening in self._crew.openings(wanted, planned=self._plan.workers):
+            while self._may_hire() and not self._hire_at(opening):
                 pass
 
     def _wanted(self, waiting: Counter[Site]) -> Counter[Site]:
@@ -103,9 +103,9 @@ class Hiring:
             }
         )
 
-    def _hire_one(self) -> bool:
+    def _hire_at(self, opening: Opening) -> bool:
         try:
-            self._crew.hire()
+            self._crew.hire(opening)
         except OSError as error:
             self.note_death(str(error))
             return False
@@ -129,7 +129,7 @@ class Hiring:
         return self._has_worker(site) or (self._may_hire() and self._crew.serves(site))
 
     def _has_worker(self, site: Site) -> bool:
-        return any(site is None or site in worker.sites for worker in self._crew.workers)
+        return any(reaches(worker.sites, site) for worker in self._crew.workers)
 
     def _patience_s(self) -> float:
         """Return how long to wait for a worker to come: not at all when none would be hired."""

@@ -2,7 +2,7 @@
 
     Supervisor ─► Crew ─► WorkerEnd ─► Line ─┬─ a socket pair ─► worker process
                            ▲                  └─ a Dask actor ─► worker process, elsewhere
-      Workplace ── start ──┘
+      Workplace ─ Opening ─┘
 
 A line carries bytes both ways, in order, each of them once, to a worker process that is the same
 wherever it is (`fleetrun.executors.worker`). What the bytes mean is up to both ends
@@ -11,7 +11,7 @@ wherever it is (`fleetrun.executors.worker`). What the bytes mean is up to both 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fleetrun.hosts import Host, KeysFrom
@@ -24,6 +24,11 @@ def site_of(host: Host, site_key: str | None) -> Site:
     """Return the site that the host is reached from; None when any will do."""
     value = None if site_key is None else host.vars.get(site_key)
     return None if value is None else str(value)
+
+
+def reaches(sites: frozenset[str], site: Site) -> bool:
+    """Return whether a worker that stands in those places may work on the hosts of the site."""
+    return site is None or site in sites
 
 
 class Line(Protocol):
@@ -92,6 +97,10 @@ class Line(Protocol):
         """
 
 
+Opening = Callable[[], Line]
+"""Starts one worker, where one is wanted; raises `OSError` when it cannot be started."""
+
+
 class Workplace(Protocol):
     """Where worker processes can be started. Used by one thread."""
 
@@ -99,8 +108,10 @@ class Workplace(Protocol):
     def patience_s(self) -> float:
         """How many seconds to wait for a new opening when no worker is left; 0 for not at all."""
 
-    def openings(self, wanted: Mapping[Site, int], *, planned: int, hired: int) -> int:
-        """Return how many more workers are to be started now, while jobs wait.
+    def openings(
+        self, wanted: Mapping[Site, int], *, planned: int, hired: int
+    ) -> Sequence[Opening]:
+        """Return what starts the workers that are missing now, each of them one; jobs wait.
 
         Args:
             wanted: how many jobs wait that no worker has room for, by the site that they are for;
@@ -108,9 +119,6 @@ class Workplace(Protocol):
             planned: how many workers the run was planned with.
             hired: how many of them there are.
         """
-
-    def start(self) -> Line:
-        """Start a worker where one is wanted; raises `OSError` when it cannot be started."""
 
     def serves(self, site: Site) -> bool:
         """Return whether a worker that serves the site could be started, now or soon."""

@@ -6,9 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from fleetrun.executors.line import Line, Site
+from fleetrun.executors.line import Line, Opening, Site
 from fleetrun.executors.mode import Carrier
 from fleetrun.executors.wire import CHUNK_BYTES
 
@@ -39,20 +39,17 @@ class ThisMachine:
         carrier: what carries the hosts in the workers.
     """
 
-    is_away = False
     patience_s = 0.0
 
     def __init__(self, carrier: Carrier) -> None:
         self._carrier = carrier
 
-    def openings(self, wanted: Mapping[Site, int], *, planned: int, hired: int) -> int:
-        """Return how many are missing; asked only while jobs wait."""
+    def openings(
+        self, wanted: Mapping[Site, int], *, planned: int, hired: int
+    ) -> Sequence[Opening]:
+        """Return a start of a child process for each worker that is missing."""
         del wanted
-        return planned - hired
-
-    def start(self) -> Line:
-        """Start a child process."""
-        return WorkerProcess(self._carrier)
+        return [self._start] * (planned - hired)
 
     def serves(self, site: Site) -> bool:
         """Return True: a child reaches whatever this process reaches."""
@@ -61,6 +58,9 @@ class ThisMachine:
 
     def close(self) -> None:
         """Do nothing."""
+
+    def _start(self) -> Line:
+        return WorkerProcess(self._carrier)
 
 
 class WorkerProcess:

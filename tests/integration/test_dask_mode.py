@@ -22,7 +22,7 @@ from fleetrun.errors import UsageError
 from fleetrun.events import Finished, PhaseReached, Started
 from fleetrun.executors import mode
 from fleetrun.executors.cluster import Dask, dask
-from fleetrun.executors.cluster.workplace import DaskWorkplace
+from fleetrun.executors.cluster.workplace import DaskWorkplace, Slot
 from fleetrun.executors.line import Line
 from fleetrun.hosts import KeysFrom
 from fleetrun.operations import Exec
@@ -412,8 +412,8 @@ def test_no_more_workers_are_started_than_hosts_are_worked_on_at_once(
     started: list[Line] = []
     start = DaskWorkplace.start
 
-    def noted(workplace: DaskWorkplace) -> Line:
-        started.append(start(workplace))
+    def noted(workplace: DaskWorkplace, slot: Slot) -> Line:
+        started.append(start(workplace, slot))
         return started[-1]
 
     monkeypatch.setattr(DaskWorkplace, "start", noted)

@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future as Done
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fleetrun.executors.cluster.line import OutpostLine
 from fleetrun.executors.cluster.retirements import retirements_of
 from fleetrun.executors.cluster.versions import Versions, differences
 from fleetrun.executors.cluster.ways import Ways
-from fleetrun.executors.line import Line, Site
+from fleetrun.executors.line import Line, Opening, Site, reaches
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -135,7 +136,6 @@ class DaskWorkplace:
         self._versions = Versions(client)
         self._slots: list[Slot] = []
         self._lines: dict[Slot, OutpostLine] = {}
-        self._chosen: list[Slot] = []
         self._known: set[str] = set()
         self._doubtful: set[str] = set()
         self._leaving: set[str] = set()
@@ -147,20 +147,21 @@ class DaskWorkplace:
 
     # --- the supervisor's thread ---------------------------------------------------------------
 
-    def openings(self, wanted: Mapping[Site, int], *, planned: int, hired: int) -> int:
-        """Choose free slots for the jobs that no worker has room for, and return how many."""
+    def openings(
+        self, wanted: Mapping[Site, int], *, planned: int, hired: int
+    ) -> Sequence[Opening]:
+        """Return a start at a free slot for each job that no worker has room for, if there is."""
         del planned, hired
-        free = [slot for slot in self._slots if self._is_free(slot)]
-        self._chosen = []
+        free = dict.fromkeys(slot for slot in self._slots if self._is_free(slot))
+        chosen: list[Slot] = []
         for site, jobs in wanted.items():
-            fitting = [slot for slot in free if site is None or site in slot.sites]
-            self._chosen += fitting[: max(0, jobs)]
-            free = [slot for slot in free if slot not in self._chosen]
-        return len(self._chosen)
+            for slot in [slot for slot in free if reaches(slot.sites, site)][: max(0, jobs)]:
+                del free[slot]
+                chosen.append(slot)
+        return [partial(self.start, slot) for slot in chosen]
 
-    def start(self) -> Line:
-        """Begin to start a worker process at the next chosen slot."""
-        slot = self._chosen.pop(0)
+    def start(self, slot: Slot) -> Line:
+        """Begin to start a worker process at a slot; raises `OSError` for a client's end."""
         try:
             line = OutpostLine(
                 self._client, slot, self._carrier, self._lease_s, self._ways.to, self._forget
@@ -172,9 +173,7 @@ class DaskWorkplace:
 
     def serves(self, site: Site) -> bool:
         """Return whether a Dask worker of the site is there, and none of its was just lost."""
-        return any(
-            self._is_usable(slot) and (site is None or site in slot.sites) for slot in self._slots
-        )
+        return any(self._is_usable(slot) and reaches(slot.sites, site) for slot in self._slots)
 
     def close(self) -> None:
         """Stop looking, and close what was opened for this, and lines that nobody has."""

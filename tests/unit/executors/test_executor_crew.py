@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from fleetrun.executors.crew import Crew
-from fleetrun.executors.line import Line, Site
+from fleetrun.executors.line import Line, Opening, Site
 from fleetrun.executors.mode import Mode, Plan
 from fleetrun.hosts import Host, KeysFrom
 from fleetrun.testing import FakeConnect
@@ -69,9 +69,11 @@ class Somewhere:
     def open(self) -> Somewhere:
         return self
 
-    def openings(self, wanted: Mapping[Site, int], *, planned: int, hired: int) -> int:
+    def openings(
+        self, wanted: Mapping[Site, int], *, planned: int, hired: int
+    ) -> Sequence[Opening]:
         del wanted
-        return planned - hired
+        return [self.start] * (planned - hired)
 
     def start(self) -> Line:
         return Quiet(self.done)
@@ -87,8 +89,8 @@ class Somewhere:
 def test_a_ctrl_c_while_workers_are_waited_for_leaves_none_of_them_behind() -> None:
     place = Somewhere()
     crew = Crew(Plan(mode=Mode.DASK, workers=2, width=1, place=place), FakeConnect())
-    crew.hire()
-    crew.hire()
+    crew.hire(place.start)
+    crew.hire(place.start)
     with pytest.raises(KeyboardInterrupt):
         crew.close()
     assert place.done == ["hung up", "hung up", "waited", "waited", "closed"]

@@ -411,9 +411,10 @@ class Fleet:
         """Return what makes the sessions, once all that they need has been looked at."""
         if self.plan.place is not None:
             self.plan.place.check(self.hosts)
-        if isinstance(self._connect, Prepares):
-            self._connect.prepare(self.hosts)
-        return self._taking_along()
+        connect = self._taking_along()
+        if isinstance(connect, Prepares):
+            connect.prepare(self.hosts)
+        return connect
 
     def _taking_along(self) -> Connect:
         """Return what makes the sessions, with what it needs of this machine where they are not."""

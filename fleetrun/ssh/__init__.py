@@ -97,11 +97,7 @@ class AwaySshConnect:
         Raises `UsageError` for the first key that cannot be used, and for a host that has nothing
         but keys of an agent, which cannot be sent. What was gathered already is not read again.
         """
-        if self.keys_from is KeysFrom.OPERATOR and self.belongings is None:
-            from fleetrun.ssh.gathering import check_keys  # noqa: PLC0415
-
-            self.ssh.prepare(hosts)
-            check_keys(hosts)
+        self.gathered(hosts)
 
     def gathered(self, hosts: Sequence[Host]) -> AwaySshConnect:
         """Return one that takes along, in memory alone, what sessions of the hosts need from here.

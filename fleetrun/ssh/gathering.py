@@ -29,17 +29,8 @@ def gather(hosts: Sequence[Host]) -> Belongings:
     """
     hops = _find_hops(hosts)
     everyone = [*hosts, *(hop for hop in hops.values() if isinstance(hop, Host))]
-    files = gather_keys(everyone)
+    files = _gather_keys(everyone)
     return Belongings(files={**files, **_gather_known_hosts(everyone)}, hops=hops)
-
-
-def check_keys(hosts: Sequence[Host]) -> None:
-    """Return when each host, and each jump host, can log in with what can be sent.
-
-    Raises `UsageError` as `gather` does.
-    """
-    hops = _find_hops(hosts)
-    gather_keys([*hosts, *(hop for hop in hops.values() if isinstance(hop, Host))])
 
 
 def _find_hops(hosts: Iterable[Host]) -> dict[Chain, Host | str]:
@@ -60,7 +51,7 @@ def _find_hops(hosts: Iterable[Host]) -> dict[Chain, Host | str]:
     return found
 
 
-def gather_keys(hosts: Sequence[Host]) -> dict[str, SentFile]:
+def _gather_keys(hosts: Sequence[Host]) -> dict[str, SentFile]:
     """Read the key files and certificates of the hosts, each once."""
     ways = {(host.private_key, host.identity_files, host.password is None): host for host in hosts}
     each_file = dict.fromkeys(file for _, files, _ in ways for file in files)

@@ -47,24 +47,25 @@ class Versions:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._asked: dict[str, list[Differing]] = {}
+        self._here = {package: importlib.metadata.version(package) for package in PACKAGES}
+        self._asked: dict[str, Differing | None] = {}
 
     async def differing(self, workers: Sequence[DaskWorker]) -> list[Differing]:
         """Return those that differ, at most one package of each, in the order of the workers."""
         new = [worker.address for worker in workers if worker.address not in self._asked]
         if new:
-            await self._ask(new)
-        return [each for w in workers for each in self._asked.get(w.address, ())[:1]]
+            self._asked |= dict.fromkeys(new)
+            for package in reversed(PACKAGES):  # the first one that differs is what is said
+                await self._ask(package, new)
+        return [each for worker in workers if (each := self._asked[worker.address]) is not None]
 
-    async def _ask(self, addresses: list[str]) -> None:
-        there = {package: await self._versions(package, addresses) for package in PACKAGES}
-        for address in addresses:
-            self._asked[address] = [
-                Differing(address=address, package=package, there=found, here=_here(package))
-                for package in PACKAGES
-                if address in there[package]
-                and (found := there[package][address]) != _here(package)
-            ]
+    async def _ask(self, package: str, addresses: list[str]) -> None:
+        here = self._here[package]
+        for address, there in (await self._versions(package, addresses)).items():
+            if there != here:
+                self._asked[address] = Differing(
+                    address=address, package=package, there=there, here=here
+                )
 
     async def _versions(self, package: str, addresses: list[str]) -> Mapping[str, str | None]:
         """Return the package's version at each; None where it is not installed.
@@ -79,7 +80,3 @@ class Versions:
             for address, answer in answers.items()
             if not isinstance(answer, OSError)
         }
-
-
-def _here(package: str) -> str:
-    return importlib.metadata.version(package)

@@ -51,10 +51,6 @@ def _without_scheduler(run: RunOptions) -> str:
     for option, value in given.items():
         if value is not None:
             raise UsageError(f"{option} belongs to a cluster: name its --scheduler too")
-    if run.mode == Mode.DASK:
-        from fleetrun.executors.cluster import Dask  # noqa: PLC0415 (few runs need it)
-
-        Dask()  # likewise
     return run.mode
 
 

@@ -206,17 +206,17 @@ def _away(place: Place | None, *, forks: int | None, hosts: int) -> Plan:
         return replace(here, place=place, most=forks)
     workers = affordable(wanted, descriptors_each=_DESCRIPTORS_A_LINE)
     width = DEFAULT_AWAY if forks is None else -(-forks // workers)
-    sharers = workers
     if place.site_key is not None:
-        width, sharers = max(width, min(forks or DEFAULT_AWAY, DEFAULT_AWAY)), 1
-    return Plan(
+        width = max(width, min(forks or DEFAULT_AWAY, DEFAULT_AWAY))
+    plan = Plan(
         mode=Mode.DASK,
         workers=workers,
-        width=_at_most(-(-hosts // sharers), width),
+        width=width,
         carrier=Carrier.GREENLETS,
         most=forks,
         place=place,
     )
+    return plan.for_some(hosts)
 
 
 def _choose(*, forks: int | None, hosts: int) -> Plan:

@@ -126,7 +126,7 @@ class Fleet:
             forks=forks,
             hosts=len(self.hosts),
             carrier=read_carrier(carrier),
-            place=dask,
+            place=None if dask is None else dask.guarding(self.hosts),
         )
         self._connect = _suited(SshConnect() if connect is None else connect, self.plan)
         self._max_sessions = max_sessions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from dask_cluster import Cluster, DaskWorker
 from distributed import Client
+from servers import is_alive
 
 from fleetrun import Fleet, Host, Secret
 from fleetrun.errors import UsageError
@@ -57,14 +59,6 @@ def hosts(count: int) -> list[Host]:
     return [Host(name=f"h{number}", user="deploy") for number in range(count)]
 
 
-def eventually(is_so: object, what: str) -> None:
-    assert callable(is_so)
-    until = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < until, what
-        time.sleep(0.02)
-
-
 def outcomes(report: Report) -> Counter[Outcome]:
     return Counter(result.outcome for result in report)
 
@@ -76,13 +70,6 @@ def arrived(folder: Path) -> dict[str, int]:
         for note in folder.iterdir()
         if (text := note.read_text()).endswith("\n")
     }
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
 
 
 def test_all_hosts_are_done_by_all_workers(cluster: Cluster, any_client: Client) -> None:
@@ -195,7 +182,7 @@ def test_a_worker_that_leaves_politely_finishes_what_runs_and_gets_no_more(
     assert min(shares.values()) < 30  # what it had, and what it was given before it was heard of
     assert asked is not None
     asked.join()
-    eventually(lambda: leaving.has_ended, "it was asked to leave and is still there")
+    cluster.wait_until(lambda: leaving.has_ended, "it was asked to leave and is still there")
     assert not staying.has_ended
 
 
@@ -208,7 +195,7 @@ def test_a_worker_leaves_a_fleet_that_does_nothing(
     with Fleet(hosts(20), mode=Dask(client, lease_s=3.0), connect=FakeConnect()) as fleet:
         assert outcomes(fleet.exec("true")) == {Outcome.OK: 20}
         _ask_to_leave(how, client, leaving)
-        eventually(lambda: leaving.has_ended, "it was asked to leave and is still there")
+        cluster.wait_until(lambda: leaving.has_ended, "it was asked to leave and is still there")
         assert outcomes(fleet.exec("true")) == {Outcome.OK: 20}
     assert not staying.has_ended
 
@@ -269,11 +256,11 @@ def test_the_worker_processes_end_soon_after_the_client(
         ]
     )
     try:
-        eventually(lambda: len(arrived(meeting)) == 4, "they did not begin")
+        cluster.wait_until(lambda: len(arrived(meeting)) == 4, "they did not begin")
         pids = set(arrived(meeting).values())
         assert all(map(is_alive, pids))
         os.kill(run.pid, number)
-        eventually(lambda: not any(map(is_alive, pids)), "they outlive their client")
+        cluster.wait_until(lambda: not any(map(is_alive, pids)), "they outlive their client")
     finally:
         run.kill()
         run.wait()
@@ -488,6 +475,52 @@ def test_secrets_travel_encrypted_or_not_at_all(
             fleet = Fleet([secret], mode=each, connect=FakeConnect())
             with pytest.raises(UsageError, match=f"{what} would travel unencrypted to tcp://"):
                 fleet.exec("true")
+
+
+def test_a_worker_that_joins_in_the_clear_is_given_no_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mode, "DEFAULT_AWAY", 2)
+    held = FakeHost(rendezvous=Rendezvous(folder=tmp_path / "meeting", count=3))
+    (tmp_path / "meeting").mkdir()
+    connect = FakeConnect({"h0": held, "h1": held})
+    processes = set()
+    with Cluster(tmp_path, tls=False) as cluster, cluster.client() as client:
+        trusted = {cluster.address, cluster.worker().address}
+        monkeypatch.setattr(dask, "_is_private", lambda address: address in trusted)
+        secret = [dataclasses.replace(host, password=Secret("x")) for host in hosts(40)]
+        for event in Fleet(secret, mode=Dask(client), connect=connect).events(COMMAND):
+            if isinstance(event, Started) and len(cluster.roll().came) == 1:
+                joined = cluster.worker().address
+                cluster.wait_until(lambda it=joined: it in caplog.text, "nothing is said of it")
+                (tmp_path / "meeting" / "somebody").write_text("")
+            if isinstance(event, Finished):
+                processes.add(event.result.process)
+                assert event.result.ok
+    assert len(processes) == 1
+    assert f"not used: what is sent to {joined} would not be encrypted" in caplog.text
+
+
+def test_a_cluster_that_is_to_be_private_and_is_not_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask, "_is_private", lambda address: "tls:" in address)
+    with Cluster(tmp_path, tls=False) as cluster, cluster.client() as client:
+        cluster.worker()
+        for private in (False, True):
+            fleet = Fleet(hosts(1), mode=Dask(client, private=private), connect=FakeConnect())
+            if not private:
+                assert fleet.exec("true").ok
+                continue
+            with pytest.raises(UsageError, match="your commands would travel unencrypted to tcp:"):
+                fleet.exec("true")
+
+
+def test_a_cluster_within_this_process_is_at_no_site() -> None:
+    all_hosts = [Host(name="h", vars={"site": "ams"})]
+    fleet = Fleet(all_hosts, mode=Dask(site_key="site"), connect=FakeConnect())
+    with pytest.raises(UsageError, match="no Dask worker is at the site 'ams'"):
+        fleet.exec("true")
 
 
 @pytest.mark.parametrize(

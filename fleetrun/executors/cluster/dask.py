@@ -7,7 +7,7 @@ import ipaddress
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -46,6 +46,9 @@ class Dask:
             started with a resource, or under a name, of that value: from within its site. Others
             are worked on anywhere. None means that all hosts are.
         keys_from: whose private keys and known_hosts log in to the hosts.
+        private: whether all of the cluster must be spoken to over TLS, or be on this machine: else
+            it is an error, and a Dask worker that joins later is not used. A fleet that has keys or
+            passwords to send insists on it anyway.
         lease_s: how many seconds a worker process goes on without hearing anything of this process;
             of no use without a client.
 
@@ -57,6 +60,7 @@ class Dask:
     _: KW_ONLY
     site_key: str | None = None
     keys_from: KeysFrom = KeysFrom.WORKER
+    private: bool = False
     lease_s: float = LEASE_S
 
     def __post_init__(self) -> None:
@@ -92,17 +96,18 @@ class Dask:
             time.sleep(_PAUSE_S)
         return sum(worker.threads for worker in workers)
 
+    def guarding(self, hosts: Sequence[Host]) -> Dask:
+        """Return it as it is to be used for the hosts: private when there are secrets to send."""
+        return replace(self, private=self.private or self._secrets_of(hosts) is not None)
+
     def check(self, hosts: Sequence[Host]) -> None:
         """Raise `UsageError` when a site has no worker, or secrets would travel in the clear."""
-        if self.client is None:
-            return
-        workers = self._workers(self.client)
+        workers = [] if self.client is None else self._workers(self.client)
         self._check_sites(hosts, workers)
-        addresses = [self.client.scheduler.address, *(worker.address for worker in workers)]
-        if self.keys_from is KeysFrom.OPERATOR:
-            _check_secrecy("your private keys", addresses)
-        if any(host.password or host.become_password or host.key_passphrase for host in hosts):
-            _check_secrecy("the hosts' passwords", addresses)
+        what = self._secrets_of(hosts) or ("your commands" if self.private else None)
+        if self.client is not None and what is not None:
+            addresses = [self.client.scheduler.address, *(worker.address for worker in workers)]
+            _check_secrecy(what, addresses)
 
     def open(self) -> Workplace:
         """Open the cluster; the caller closes it."""
@@ -110,7 +115,12 @@ class Dask:
 
         if self.client is not None:
             with _answering(self.client):
-                return DaskWorkplace(self.client, Carrier.GREENLETS, lease_s=self.lease_s)
+                return DaskWorkplace(
+                    self.client,
+                    Carrier.GREENLETS,
+                    lease_s=self.lease_s,
+                    may_use=_is_private if self.private else None,
+                )
         opened = contextlib.ExitStack()
         client = opened.enter_context(EMBEDDED.client())
         try:
@@ -121,6 +131,14 @@ class Dask:
             opened.close()
             raise
 
+    def _secrets_of(self, hosts: Sequence[Host]) -> str | None:
+        """Return what is to be sent that nobody may read, in the plural; None for nothing."""
+        if self.keys_from is KeysFrom.OPERATOR:
+            return "your private keys"
+        if any(host.password or host.become_password or host.key_passphrase for host in hosts):
+            return "the hosts' passwords"
+        return None
+
     @staticmethod
     def _workers(client: Client) -> list[DaskWorker]:
         from fleetrun.executors.cluster.workplace import workers_of  # noqa: PLC0415 (slow)
@@ -130,6 +148,8 @@ class Dask:
         return workers
 
     def _check_sites(self, hosts: Sequence[Host], workers: Sequence[DaskWorker]) -> None:
+        if self.site_key is None:
+            return
         served = {site for worker in workers for site in worker.sites}
         sites = Counter(site_of(host, self.site_key) for host in hosts)
         missing = [site for site in sites if site is not None and site not in served]

@@ -113,6 +113,8 @@ class DaskWorkplace:
         client: a client of the cluster, with an event loop in a thread of its own.
         carrier: what carries the hosts in the worker processes.
         lease_s: how long an outpost lives on without a word from here.
+        may_use: asked with the address of a Dask worker; one that may not be used is given nothing.
+            None means that all may.
         on_close: called in the end.
 
     Raises `UsageError` when a Dask worker has other versions than this process.
@@ -127,11 +129,13 @@ class DaskWorkplace:
         carrier: str,
         *,
         lease_s: float,
+        may_use: Callable[[str], bool] | None = None,
         on_close: Callable[[], None] | None = None,
     ) -> None:
         self._client = client
         self._carrier = carrier
         self._lease_s = lease_s
+        self._may_use = may_use
         self._on_close = on_close
         self._versions = Versions(client)
         self._slots: list[Slot] = []
@@ -218,13 +222,17 @@ class DaskWorkplace:
         differing = await self._versions.differing(workers)
         if differing and strict:
             raise differences(differing)
-        for each in differing:
-            if each.address not in self._known:
-                log.warning("not used: %s", differences([each]))
+        refused = {each.address: str(differences([each])) for each in differing}
+        refused |= {
+            worker.address: f"what is sent to {worker.address} would not be encrypted"
+            for worker in workers
+            if self._may_use is not None and not self._may_use(worker.address)
+        }
+        for address in refused.keys() - self._known:
+            log.warning("not used: %s", refused[address])
         for address in {worker.address for worker in workers} - self._known:
             self._retirements.listen(address, self._is_to_leave)
         self._known |= {worker.address for worker in workers}
-        refused = {each.address for each in differing}
         self._slots = slots_of(worker for worker in workers if worker.address not in refused)
         self._doubtful -= doubtful
 

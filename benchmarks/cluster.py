@@ -12,13 +12,14 @@ the memory of this process and of the scheduler on the way. With 10,000 hosts an
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,9 +95,9 @@ def main() -> None:
         hybrid_s, dask_s = [], []
         for _ in range(options.rounds):
             if not options.alone:
-                run = _measure(lambda: Fleet(hosts, mode="hybrid", forks=options.forks), cluster)
+                run = _measure(Fleet(hosts, mode="hybrid", forks=options.forks), cluster)
                 hybrid_s.append(_show("hybrid", run, len(hosts)))
-            run = _measure(lambda: Fleet(hosts, mode=dask, forks=options.forks), cluster)
+            run = _measure(Fleet(hosts, mode=dask, forks=options.forks), cluster)
             dask_s.append(_show("dask", run, len(hosts)))
     if hybrid_s:
         ratio = statistics.median(dask_s) / statistics.median(hybrid_s)
@@ -104,12 +105,10 @@ def main() -> None:
         sys.exit(len(hosts) >= _HOSTS_THAT_COUNT and ratio > _MOST_OVER)
 
 
-def _measure(make: Callable[[], Fleet], cluster: DaskProcesses) -> Measured:
-    fleet = make()
-    counted = Counter[str]()
+def _measure(fleet: Fleet, cluster: DaskProcesses) -> Measured:
     marks = [max(1, int(len(fleet.hosts) * mark)) for mark in _MARKS]
     here_mb, scheduler_mb, outcomes = [], [], Counter[str]()
-    with _counting(counted):
+    with _counting() as counted:
         before, times, began_s = cluster.cpu_s(), os.times(), time.monotonic()
         for event in fleet.events(Exec(command="true")):
             if isinstance(event, Finished):
@@ -135,27 +134,23 @@ def _measure(make: Callable[[], Fleet], cluster: DaskProcesses) -> Measured:
     )
 
 
-class _counting:  # noqa: N801 (used as a function)
-    """Counts the calls of outposts, and the bytes that they carry, while it is entered."""
+@contextlib.contextmanager
+def _counting() -> Iterator[Counter[str]]:
+    """Count the calls of outposts, and the bytes that they carry."""
+    counted, call = Counter[str](), cluster_line.OutpostLine._call  # noqa: SLF001
 
-    def __init__(self, counted: Counter[str]) -> None:
-        self._counted = counted
-        self._call = cluster_line.OutpostLine._call  # noqa: SLF001
+    async def counting(line: cluster_line.OutpostLine, method: str, *args: object) -> object:
+        answer = await call(line, method, *args)
+        counted["calls"] += 1
+        counted["down"] += sum(len(arg) for arg in args if isinstance(arg, bytes))
+        counted["up"] += len(answer.data) if answer else 0
+        return answer
 
-    def __enter__(self) -> None:
-        counted, call = self._counted, self._call
-
-        async def counting(line: cluster_line.OutpostLine, method: str, *args: object) -> object:
-            answer = await call(line, method, *args)
-            counted["calls"] += 1
-            counted["down"] += sum(len(arg) for arg in args if isinstance(arg, bytes))
-            counted["up"] += len(answer[0]) if answer else 0
-            return answer
-
-        cluster_line.OutpostLine._call = counting  # noqa: SLF001
-
-    def __exit__(self, *exc: object) -> None:
-        cluster_line.OutpostLine._call = self._call  # noqa: SLF001
+    cluster_line.OutpostLine._call = counting  # noqa: SLF001
+    try:
+        yield counted
+    finally:
+        cluster_line.OutpostLine._call = call  # noqa: SLF001
 
 
 def _show(name: str, run: Measured, hosts: int) -> float:

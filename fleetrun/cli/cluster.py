@@ -13,6 +13,7 @@ from fleetrun.cli.options import RunOptions
 from fleetrun.errors import UsageError
 from fleetrun.executors import Mode
 from fleetrun.fleet import AUTO
+from fleetrun.hosts import KeysFrom
 
 if TYPE_CHECKING:
     from distributed import Client, Security
@@ -38,7 +39,7 @@ def opened_mode(run: RunOptions) -> Iterator[str | Dask]:
 
     Dask()  # raises when Dask is not installed
     with _connected(run) as client:
-        yield Dask(client, site_key=run.site_key, keys_from=run.keys_from)
+        yield Dask(client, site_key=run.site_key, keys_from=run.keys_from or KeysFrom.WORKER)
 
 
 def _without_scheduler(run: RunOptions) -> str:
@@ -47,6 +48,7 @@ def _without_scheduler(run: RunOptions) -> str:
         "--tls-ca-file": run.tls_ca_file,
         "--tls-cert": run.tls_cert,
         "--tls-key": run.tls_key,
+        "--keys-from": run.keys_from,
     }
     for option, value in given.items():
         if value is not None:

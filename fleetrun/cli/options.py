@@ -76,7 +76,7 @@ class RunOptions:
     tls_cert: str | None
     tls_key: str | None
     site_key: str | None
-    keys_from: KeysFrom
+    keys_from: KeysFrom | None
     debug_log: str | None
 
 
@@ -299,11 +299,9 @@ _on_a_cluster = (
     click.option(
         "--keys-from",
         type=click.Choice([each.value for each in KeysFrom]),
-        default=KeysFrom.WORKER.value,
-        show_default=True,
-        callback=lambda _ctx, _param, value: KeysFrom(value),
+        callback=lambda _ctx, _param, value: None if value is None else KeysFrom(value),
         help="Whose keys and known_hosts log in: those on each Dask worker's machine, or yours, "
-        "which are sent there (over TLS alone, or on this machine).",
+        "which are sent there (over TLS alone, or on this machine) [default: worker].",
     ),
 )
 

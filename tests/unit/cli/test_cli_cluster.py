@@ -18,6 +18,7 @@ from fleetrun.cli.debug_log import debug_log
 from fleetrun.executors import LOCAL_MODES, Mode
 from fleetrun.executors.cluster import dask as our_dask
 from fleetrun.executors.cluster import reach
+from fleetrun.hosts import KeysFrom
 
 NOWHERE = "tcp://127.0.0.1:1"
 OVER_TLS = "tls://127.0.0.1:1"
@@ -82,6 +83,14 @@ def test_what_belongs_to_a_cluster_is_refused_without_a_scheduler(
     (tmp_path / "it").touch()
     said = refusal("--mode", mode, option, "it")
     assert said == f"{option} belongs to a cluster: name its --scheduler too"
+
+
+@pytest.mark.parametrize("whose", list(KeysFrom), ids=str)
+def test_whose_keys_log_in_is_no_question_without_a_scheduler(
+    whose: KeysFrom, refusal: Refusal
+) -> None:
+    said = refusal("--mode", "dask", "--keys-from", whose)
+    assert said == "--keys-from belongs to a cluster: name its --scheduler too"
 
 
 @pytest.mark.parametrize("option", ["--tls-ca-file", "--tls-cert", "--tls-key"])
